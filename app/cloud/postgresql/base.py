@@ -1,0 +1,79 @@
+"""Go on after the server has ended a connection: connect anew, and ask again where that is safe.
+
+A switch of databases ends connections, and for a moment a new one may be refused. A statement is
+repeated only where nothing of it can have happened: the server says that it ended the connection,
+and no transaction was under way before the statement.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from django.db import OperationalError
+from django.db.backends.postgresql import base
+from psycopg.pq import TransactionStatus
+
+ADMIN_SHUTDOWN = "57P01"
+ENDED = "terminating connection due to administrator command"
+# What a server says to whoever connects while databases change their names.
+PASSING = (ENDED, "is not currently accepting connections", "closed the connection unexpectedly")
+RENAMED = "database "
+CONNECT_SECONDS = 2.0
+PAUSE_SECONDS = 0.02
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """Be Django's own wrapper, but for connections that were ended."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.execute_wrappers.append(again)
+
+    def get_new_connection(self, conn_params: dict):
+        """Connect; try again for a moment where the database has just changed its name."""
+        deadline = time.monotonic() + CONNECT_SECONDS
+        while True:
+            try:
+                return super().get_new_connection(conn_params)
+            except base.Database.OperationalError as error:
+                if not passes(str(error)) or time.monotonic() > deadline:
+                    raise
+                time.sleep(PAUSE_SECONDS)
+
+    def renew(self) -> None:
+        """Take another connection in the place of one that was ended, in the same mode."""
+        autocommit = self.autocommit
+        with suppress(base.Database.Error):
+            self.connection.close()
+        self.connection = self.get_new_connection(self.get_connection_params())
+        self._set_autocommit(True)
+        self.autocommit = True
+        self.init_connection_state()
+        self._set_autocommit(autocommit)
+        self.autocommit = autocommit
+        self.errors_occurred = False
+
+
+def again(execute: Callable, sql: str, params: object, many: bool, context: dict):
+    """Run a statement, and once more where the server had ended the connection before it."""
+    wrapper = context["connection"]
+    untouched = wrapper.connection.info.transaction_status == TransactionStatus.IDLE
+    try:
+        return execute(sql, params, many, context)
+    except OperationalError as error:
+        if not untouched or many or not was_ended(error):
+            raise
+    wrapper.renew()
+    context["cursor"].cursor = wrapper.create_cursor()
+    return execute(sql, params, many, context)
+
+
+def was_ended(error: OperationalError) -> bool:
+    """Return whether the server said that it ended the connection."""
+    return getattr(error.__cause__, "sqlstate", None) == ADMIN_SHUTDOWN or ENDED in str(error)
+
+
+def passes(said: str) -> bool:
+    """Return whether a refusal to connect is one that passes by itself."""
+    renamed = RENAMED in said and "does not exist" in said
+    return renamed or any(words in said for words in PASSING)

@@ -1,0 +1,64 @@
+from types import SimpleNamespace
+
+from django.db import OperationalError
+from django.test import SimpleTestCase
+from psycopg import errors
+from psycopg.pq import TransactionStatus
+
+from cloud.postgresql import base
+
+
+class Connection:
+    """Answer as a wrapper whose connection was ended."""
+
+    def __init__(self, status: TransactionStatus) -> None:
+        self.connection = SimpleNamespace(info=SimpleNamespace(transaction_status=status))
+        self.renewed = 0
+
+    def renew(self) -> None:
+        self.renewed += 1
+
+    def create_cursor(self) -> str:
+        return "new"
+
+
+def ended() -> OperationalError:
+    error = OperationalError("terminating")
+    error.__cause__ = errors.AdminShutdown()
+    return error
+
+
+class AgainTests(SimpleTestCase):
+    def ask(self, status: TransactionStatus, error: Exception, many: bool = False) -> str:
+        self.wrapper = Connection(status)
+        cursor, failures = SimpleNamespace(cursor="old"), [error]
+
+        def execute(*_args: object) -> str:
+            if failures:
+                raise failures.pop()
+            return cursor.cursor
+
+        context = {"connection": self.wrapper, "cursor": cursor}
+        return base.again(execute, "SELECT 1", None, many, context)
+
+    def test_a_statement_outside_of_a_transaction_is_repeated(self) -> None:
+        self.assertEqual(self.ask(TransactionStatus.IDLE, ended()), "new")
+        self.assertEqual(self.wrapper.renewed, 1)
+
+    def test_a_statement_within_a_transaction_is_not(self) -> None:
+        with self.assertRaises(OperationalError):
+            self.ask(TransactionStatus.INTRANS, ended())
+        self.assertEqual(self.wrapper.renewed, 0)
+
+    def test_many_statements_are_not(self) -> None:
+        with self.assertRaises(OperationalError):
+            self.ask(TransactionStatus.IDLE, ended(), many=True)
+
+    def test_what_may_have_happened_is_not_repeated(self) -> None:
+        with self.assertRaises(OperationalError):
+            self.ask(TransactionStatus.IDLE, OperationalError("server closed the connection"))
+
+    def test_only_a_refusal_that_passes_is_waited_for(self) -> None:
+        self.assertTrue(base.passes('FATAL:  database "site" does not exist'))
+        self.assertFalse(base.passes('FATAL:  password authentication failed for user "site"'))
+        self.assertFalse(base.passes('FATAL:  role "site" does not exist'))

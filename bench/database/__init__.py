@@ -1,0 +1,1 @@
+"""Measure pushing a database, beside the tools that people use for it."""

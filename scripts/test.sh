@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Run the linters, then all tests: the quick ones first, the whole story last.
+#   scripts/test.sh         what one sandbox host can show
+#   scripts/test.sh --long  only what needs three hosts, Debian 12 beside 13, or a browser
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export COVERAGE_FILE=$PWD/.coverage
+# Compiled modules make the second run of the quick tests twice as quick.
+unset PYTHONDONTWRITEBYTECODE
+PATH=$PWD/.venv/bin:$PATH
+
+if [ "${1:-}" = --long ]; then
+    for part in tests/conformance/hosts/test_roles.py tests/browser tests/e2e/three; do
+        pytest "$part" --durations=10
+    done
+    exit
+fi
+scripts/lint.sh
+coverage erase
+coverage run -m pytest tests/unit tests/contracts --durations=5
+coverage run -m pytest tests/conformance --durations=10 \
+    --ignore tests/conformance/hosts/test_roles.py
+# One run, one sandbox: the last test of tests/e2e removes it.
+coverage run -m pytest tests/e2e --durations=0 --capture=no --ignore tests/e2e/three
+coverage combine --quiet
+coverage report

@@ -1,0 +1,94 @@
+"""Keep what was rolled out on the hosts themselves: each deploy is a Swarm config of its own."""
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from slipway import swarm
+from slipway.engine import Engine
+
+LABEL = "slipway.record-of"
+KEEP = 40
+SERVES = "serves"
+# A config's name holds 64 characters.
+LONGEST_STACK = 34
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Hold one deploy or rollback: by whom and when, what was shipped, and how it ended.
+
+    With stack file and variables, the release can be rolled out once more as it was.
+    """
+
+    release: str
+    image: str
+    secret: str
+    revision: str
+    who: str
+    when: str
+    action: str = "deploy"
+    outcome: str = SERVES
+    seconds: float = 0
+    bytes_shipped: int = 0
+    stack_file: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def good(self) -> bool:
+        """Return whether the release came to serve."""
+        return self.outcome == SERVES
+
+    def fields(self) -> dict[str, object]:
+        """Return what is shown to people and printed as JSON."""
+        commit = self.revision.removesuffix("-dirty")
+        return {
+            "release": self.release,
+            "action": self.action,
+            "when": self.when,
+            "who": self.who,
+            "revision": commit,
+            "dirty": commit != self.revision,
+            "seconds": self.seconds,
+            "bytes_shipped": self.bytes_shipped,
+            "outcome": self.outcome,
+        }
+
+
+def now() -> str:
+    """Return the time for a record, UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def write(engine: Engine, stack: str, record: Record) -> None:
+    """Add a record, and drop the oldest ones beyond KEEP."""
+    name = f"{stack[:LONGEST_STACK]}-record-{time.time_ns():x}-{secrets.token_hex(2)}"
+    data = base64.b64encode(json.dumps(asdict(record)).encode()).decode()
+    body = {"Name": name, "Data": data, "Labels": {LABEL: stack}}
+    swarm.call(engine, "POST", "/configs/create", body)
+    for old in _configs(engine, stack)[KEEP:]:
+        swarm.call(engine, "DELETE", f"/configs/{old['ID']}")
+
+
+def read(engine: Engine, stack: str) -> list[Record]:
+    """Return the records of a stack, the newest first."""
+    return [
+        Record(**json.loads(base64.b64decode(one["Spec"]["Data"])))
+        for one in _configs(engine, stack)
+    ]
+
+
+def kept(records: list[Record], keep: int) -> list[Record]:
+    """Return the releases deployed last that came to serve, each once (pure)."""
+    found = [one for one in records if one.good and one.stack_file and one.action == "deploy"]
+    return found[:keep]
+
+
+def _configs(engine: Engine, stack: str) -> list[swarm.Json]:
+    found = swarm.call(engine, "GET", "/configs", filters={"label": [f"{LABEL}={stack}"]})
+    own = [one for one in found if one["Spec"]["Labels"].get(LABEL) == stack]
+    # By the Swarm's own count of changes: no clock has a say in what came first.
+    return sorted(own, key=lambda one: int(one["Version"]["Index"]), reverse=True)

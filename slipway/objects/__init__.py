@@ -1,0 +1,1 @@
+"""Read and write the bytes of an object storage: the only door to them."""

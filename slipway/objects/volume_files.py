@@ -1,0 +1,240 @@
+"""Read a folder of media where it lies: what is in it, with checksums; no link is followed.
+
+This module runs on the host, with the Python that is there and nothing else: it may import the
+standard library, and its neighbours volume_*.py that go the same way.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+OWN = ".slipway-"
+INCOMING = ".slipway-incoming"
+PAGE = 20_000  # files an answer
+CHUNK = 1 << 20
+SETTLED = 2_000_000_000  # ns; a younger file may change without another time
+STALE = 7 * 24 * 3600  # s after which what nobody completed goes
+SCHEMA = """create table if not exists files (
+  name text primary key, size integer, mtime integer, ctime integer, inode integer, etag text
+) without rowid"""
+Stamp = tuple[int, ...]
+Request = dict[str, Any]
+Reply = tuple[dict[str, Any], bytes]
+UNKNOWN: tuple[Stamp, str] = ((), "")
+
+
+class Refused(Exception):
+    """Tell the other side why a request was not done: a code that it knows, and words."""
+
+    def __init__(self, code: str, what: str) -> None:
+        super().__init__(what)
+        self.code = code
+        self.what = what
+
+
+def md5(data: bytes = b"") -> Any:
+    """Return an MD5, which compares content and keeps no secret."""
+    return hashlib.new("md5", data, usedforsecurity=False)
+
+
+def stamp_of(status: os.stat_result) -> Stamp:
+    """Return what changes whenever a file's content does."""
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def hashed(leaf: str, folder: int) -> tuple[Stamp, str]:
+    """Read a file of an open folder; one that changes meanwhile is given no MD5."""
+    descriptor = os.open(leaf, FILE, dir_fd=folder)
+    try:
+        before = stamp_of(os.fstat(descriptor))
+        digest = md5()
+        while chunk := os.read(descriptor, CHUNK):
+            digest.update(chunk)
+        same = stamp_of(os.fstat(descriptor)) == before
+        return before, digest.hexdigest() if same else ""
+    finally:
+        os.close(descriptor)
+
+
+class Files:
+    """Hold the folder, and what is known of the files in it; to be used from several threads."""
+
+    def __init__(self, root: str, cache: str) -> None:
+        above = os.stat(os.path.dirname(root.rstrip("/")))
+        self.owner = (above.st_uid, above.st_gid)
+        if not os.path.isdir(root):
+            os.mkdir(root, 0o755)
+            os.chown(root, *self.owner)
+        self.top = os.open(root, FOLDER)
+        with suppress(FileExistsError):
+            os.mkdir(INCOMING, 0o700, dir_fd=self.top)
+        self.incoming = os.open(INCOMING, FOLDER, dir_fd=self.top)
+        self.cache = cache
+        self.known: dict[str, tuple[Stamp, str]] = {}
+        self.sorted: list[list[Any]] = []
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Remove what was begun long ago and never completed."""
+        for name in os.listdir(self.incoming):
+            with suppress(OSError):
+                if time.time() - os.stat(name, dir_fd=self.incoming).st_mtime > STALE:
+                    self.drop(name)
+
+    def drop(self, name: str) -> None:
+        """Remove a file or an upload that was on its way."""
+        with suppress(FileNotFoundError):
+            status = os.stat(name, dir_fd=self.incoming, follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                shutil.rmtree(f"/proc/self/fd/{self.incoming}/{name}", ignore_errors=True)
+            else:
+                os.unlink(name, dir_fd=self.incoming)
+
+    def page(self, request: Request, _: bytes) -> Reply:
+        """Return a page of names, sizes and MD5s, sorted by name."""
+        first = request["from"]
+        if not first:
+            self.load()
+            self.sorted = sorted(self.compared())
+            self.save()
+        found = self.sorted[first : first + PAGE]
+        more = first + PAGE if first + PAGE < len(self.sorted) else 0
+        return {"next": more}, json.dumps(found).encode()
+
+    def compared(self) -> Iterator[list[Any]]:
+        """Yield name, size and MD5 of every file; what did not change is not read again."""
+        known: dict[str, tuple[Stamp, str]] = {}
+        for name, folder, leaf in self.walked():
+            try:
+                status = os.stat(leaf, dir_fd=folder, follow_symlinks=False)
+                if not stat.S_ISREG(status.st_mode):
+                    continue
+                stamp, etag = self.known.get(name, UNKNOWN)
+                if stamp != stamp_of(status):
+                    stamp, etag = hashed(leaf, folder)
+            except FileNotFoundError:  # deleted by the site meanwhile
+                continue
+            known[name] = stamp, etag
+            yield [name, stamp[0], etag]
+        self.known = known
+
+    def walked(self) -> Iterator[tuple[str, int, str]]:
+        """Walk the folder and yield names, with the open folder and the name in it."""
+        for path, folders, files, descriptor in os.fwalk(".", dir_fd=self.top):
+            folders[:] = [name for name in folders if not name.startswith(OWN)]
+            for leaf in files:
+                if not leaf.startswith(OWN):
+                    yield f"{path}/{leaf}"[2:], descriptor, leaf
+
+    def load(self) -> None:
+        """Read what an earlier run learnt."""
+        with suppress(sqlite3.Error), sqlite3.connect(self.cache) as database:
+            database.execute(SCHEMA)
+            for name, *stamp, etag in database.execute("select * from files"):
+                self.known[name] = tuple(stamp), etag
+
+    def save(self) -> None:
+        """Keep what was learnt of files that are too old to change unnoticed."""
+        young = time.time_ns() - SETTLED
+        rows = [
+            (name, *stamp, etag)
+            for name, (stamp, etag) in self.known.items()
+            if etag and name.isprintable() and max(stamp[1], stamp[2]) < young
+        ]
+        with suppress(sqlite3.Error), sqlite3.connect(self.cache) as database:
+            database.execute("delete from files")
+            database.executemany("insert into files values (?, ?, ?, ?, ?, ?)", rows)
+
+    def look(self, request: Request, _: bytes) -> Reply:
+        """Return size and MD5 of one file."""
+        try:
+            with self.folder(request["name"]) as (folder, leaf):
+                stamp, etag = hashed(leaf, folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return {"there": False}, b""
+        self.known[request["name"]] = stamp, etag
+        return {"there": True, "size": stamp[0], "etag": etag}, b""
+
+    def get(self, request: Request, _: bytes) -> Reply:
+        """Return a range of a file that is still the one that was listed."""
+        name = request["name"]
+        try:
+            with self.folder(name) as (folder, leaf):
+                self.expect(name, request["etag"], leaf, folder)
+                descriptor = os.open(leaf, FILE, dir_fd=folder)
+        except (FileNotFoundError, NotADirectoryError):
+            raise Refused("changed", "is not there any more") from None
+        try:
+            body = os.pread(descriptor, request["size"], request["from"])
+            status = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
+        if stamp_of(status) != self.known[name][0]:
+            raise Refused("changed", "changed while it was read")
+        return {"modified": status.st_mtime_ns, "size": status.st_size}, body
+
+    def expect(self, name: str, etag: str, leaf: str, folder: int) -> None:
+        """Refuse to go on where a file has another content than was listed."""
+        status = os.stat(leaf, dir_fd=folder, follow_symlinks=False)
+        if self.known.get(name, UNKNOWN)[0] != stamp_of(status):
+            self.known[name] = hashed(leaf, folder)
+        if etag and self.known[name][1] != etag:
+            raise Refused("changed", "changed while it was read")
+
+    def delete(self, request: Request, _: bytes) -> Reply:
+        """Remove files; return name and reason of each that could not be."""
+        failed = []
+        for name in request["names"]:
+            try:
+                with self.folder(name) as (folder, leaf):
+                    os.unlink(leaf, dir_fd=folder)
+            except (FileNotFoundError, NotADirectoryError):
+                pass
+            except OSError as error:
+                failed.append([name, error.strerror or str(error)])
+        return {"failed": failed}, b""
+
+    @contextmanager
+    def folder(self, name: str, make: bool = False) -> Iterator[tuple[int, str]]:
+        """Open the folder of a file, step by step."""
+        *parts, leaf = name.split("/")
+        if leaf in {"", ".", ".."} or leaf.startswith(OWN) or "\0" in name:
+            raise Refused("refused", "its name leads elsewhere")
+        descriptor = os.dup(self.top)
+        try:
+            for part in parts:
+                deeper = self.step(descriptor, part, make)
+                os.close(descriptor)
+                descriptor = deeper
+            yield descriptor, leaf
+        finally:
+            os.close(descriptor)
+
+    def step(self, folder: int, part: str, make: bool) -> int:
+        """Open a folder in a folder."""
+        if part in {"", ".", ".."} or part.startswith(OWN):
+            raise Refused("refused", "its name leads elsewhere")
+        made = False
+        if make:
+            with suppress(FileExistsError):
+                os.mkdir(part, 0o755, dir_fd=folder)
+                made = True
+        try:
+            deeper = os.open(part, FOLDER, dir_fd=folder)
+        except NotADirectoryError:
+            if not make:
+                raise
+            what = f"a link or a file is in the way of its folder {part}"
+            raise Refused("refused", what) from None
+        if made:
+            os.fchown(deeper, *self.owner)
+        return deeper

@@ -1,0 +1,1 @@
+"""Know PostgreSQL's statements and programs."""

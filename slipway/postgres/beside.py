@@ -1,0 +1,142 @@
+"""Make, fill and remove the database that arrives beside the live one."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from slipway.command import Shell
+from slipway.errors import DatabaseError, SlipwayError
+from slipway.postgres import compare, parts, reuse, statements, tables
+from slipway.postgres.compare import Content
+from slipway.postgres.copying import Copy, covered
+from slipway.postgres.ends import Ends
+from slipway.postgres.facts import Facts
+from slipway.postgres.server import Client
+from slipway.postgres.session import Session
+from slipway.postgres.tables import Table
+
+
+class CopyDiffers(DatabaseError):
+    """Say in what a copy is not what was to be copied."""
+
+
+@contextmanager
+def removed_on_failure(shell: Shell, ends: Ends, report: Callable[[str], object]) -> Iterator[None]:
+    """Drop the arriving database where the context ends with an error, Ctrl-C included."""
+    try:
+        yield
+    except BaseException:
+        try:
+            Client(shell, ends.target).query(statements.drop(ends.names.incoming))
+        except SlipwayError as error:
+            report(f"{ends.names.incoming} stays until the next push: {error.line()}")
+        raise
+
+
+def create(shell: Shell, admin: Session, ends: Ends, found: Facts) -> None:
+    """Create the arriving database with the live one's settings, and the extensions in it."""
+    names = ends.names
+    assert found.target.live
+    admin.query(statements.create(names.incoming, ends.owner, found.target.live))
+    for (statement,) in admin.query(statements.inherited(names)):
+        admin.query(statement)
+    if not found.untrusted:
+        return
+    with Session(shell, ends.target, names.incoming) as incoming:
+        for extension, schema in found.untrusted.items():
+            if not schema.startswith("pg_"):
+                incoming.query(statements.schema(schema, ends.owner))
+            incoming.query(statements.extension(extension, schema))
+        for (statement,) in incoming.query(statements.settings_of_extensions(ends.owner)):
+            incoming.query(statement)
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Hold what was in the source's snapshot, its sequences afterwards, and how it came over.
+
+    `sent` are the bytes on the way; `reused` rows were in the live database already.
+    """
+
+    content: Content
+    later: compare.Sequences
+    sent: int
+    reused: int
+
+
+def fill(
+    shell: Shell,
+    ends: Ends,
+    found: Facts,
+    progress: Callable[[int], object],
+    excluded: Collection[str] = (),
+    *,
+    whole: bool = False,
+) -> Filled:
+    """Copy one snapshot of the source; of the `excluded` tables only the definition.
+
+    What the live database has already comes from there, unless the `whole` is to be sent.
+    """
+    with Session(shell, ends.source, ends.database) as source:
+        snapshot = source.query(reuse.SNAPSHOT)[0][0]
+        before = compare.sequences(source.query(statements.SEQUENCES))
+        listed = tables.read(source.query(tables.TABLES))
+        wanted = [table for table in listed if table.name not in excluded]
+        reusable = wanted if covered(found, ends) and not whole else []
+        with reuse.opened(shell, ends, reusable, same_encoding=_same(found)) as known:
+            # The counting goes on while rows are compared and copied.
+            others = [table for table in wanted if table not in known.candidates]
+            source.send(_content(others, found))
+            known.compare(snapshot)
+            copy = Copy(shell, ends, found, snapshot, excluded, known, progress)
+            sent = copy.run(listed) + known.received
+        objects = compare.inventory(source.receive()) | parts.fingerprints(known.shared)
+        objects |= {("table", name): "0:0" for name in excluded}
+        after = compare.sequences(source.query(statements.SEQUENCES))
+    reused = sum(one.reused for one in known.shared.values())
+    return Filled(Content(objects, before), after, sent, reused)
+
+
+def verify(shell: Shell, ends: Ends, found: Facts, sent: Content, later: compare.Sequences) -> None:
+    """Count and fingerprint all that arrived, gather statistics; raises DatabaseError."""
+    incoming = ends.names.incoming
+    with (
+        Session(shell, ends.target, incoming) as asking,
+        Session(shell, ends.target, incoming) as analyzing,
+    ):
+        analyzing.send("ANALYZE;")
+        listed = tables.read(asking.query(tables.TABLES))
+        objects = compare.inventory(asking.query(_content(listed, found)))
+        arrived = Content(objects, compare.sequences(asking.query(statements.SEQUENCES)))
+        differences = compare.differences(sent, later, arrived)
+        if differences:
+            more = f" (and {len(differences) - 1} more)" if differences[1:] else ""
+            what = f"the copy differs: {differences[0]}{more}"
+            raise CopyDiffers(ends.target.where, what, "the live database was not touched")
+        analyzing.receive()
+
+
+def count(shell: Shell, ends: Ends, found: Facts) -> Content:
+    """Count everything in the arriving database, and gather statistics."""
+    with Session(shell, ends.target, ends.names.incoming) as session:
+        listed = tables.read(session.query(tables.TABLES))
+        objects = compare.inventory(session.query(_content(listed, found)))
+        session.query("ANALYZE;")
+    return Content(objects, {})
+
+
+def _content(listed: Sequence[Table], found: Facts) -> str:
+    """Write the queries for what a database contains, their answers in one."""
+    deep = found.source.superuser and found.target.superuser
+    parts = [
+        tables.PLAIN,
+        statements.INVENTORY,
+        statements.LARGE_OBJECTS if deep else "",
+        tables.fingerprints(listed, same_encoding=_same(found)),
+    ]
+    return "\n".join(parts)
+
+
+def _same(found: Facts) -> bool:
+    assert found.target.live
+    return bool(found.source.encoding == found.target.live["name"])

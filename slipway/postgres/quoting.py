@@ -1,0 +1,29 @@
+"""Quote names and values for PostgreSQL (pure).
+
+Sources: the chapters "Lexical Structure" and "Connection Strings" of PostgreSQL's manual.
+"""
+
+from slipway.errors import DatabaseError
+
+LONGEST_NAME = 63
+
+
+def identifier(name: str) -> str:
+    """Return a name as SQL writes it; raises DatabaseError where no such name can be."""
+    if not name or "\0" in name or len(name.encode()) > LONGEST_NAME:
+        what = f"{name!r} cannot be a name in PostgreSQL"
+        raise DatabaseError("", what, f"take 1 to {LONGEST_NAME} bytes")
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str) -> str:
+    """Return a text as SQL writes it; raises DatabaseError where it holds a zero byte."""
+    if "\0" in value:
+        raise DatabaseError("", "a value holds a zero byte", "PostgreSQL cannot store it")
+    quoted = "'" + value.replace("'", "''") + "'"
+    return " E" + quoted.replace("\\", "\\\\") if "\\" in value else quoted
+
+
+def connection(database: str) -> str:
+    """Return what `--dbname` takes: a name with `=` in it would be read as settings."""
+    return "dbname='" + database.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,175 @@
+"""Run PostgreSQL's programs in a container, on this machine or on a host."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from slipway import dsn, engine, ssh
+from slipway.command import Command, Result, Shell
+from slipway.dsn import DatabaseDsn
+from slipway.engine import Engine
+from slipway.environment import Environment, read_variables
+from slipway.errors import ConfigurationError, DatabaseError, SlipwayError
+from slipway.local import project
+from slipway.postgres import programs
+from slipway.postgres.programs import Rows
+from slipway.secrets import Secret
+from slipway.settings.database import IMAGE
+from slipway.settings.hosts import Host
+
+SUPERUSER = "postgres"
+APPLICATION = "slipway"
+# A push that waits for its slower half must not be taken for one that was forgotten.
+PATIENCE = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+PROJECT, SERVICE = "com.docker.compose.project", "com.docker.compose.service"
+SWARM_SERVICE = "com.docker.swarm.service.name"
+
+
+class Psql(Protocol):
+    """Answer a query of one database with rows of texts; an absent value is empty."""
+
+    def query(self, sql: str, database: str = SUPERUSER) -> Rows:
+        """Run statements and return the rows; raises DatabaseError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Hold a PostgreSQL server: where it is, and who administers it.
+
+    `where` names it in messages; without `host` its container runs on this machine. A server
+    elsewhere has an `address` instead of a container: its programs run in containers of their
+    own, on the host if there is one; `secrets_file` lies there and holds the password.
+    """
+
+    where: str
+    container: str
+    user: str = SUPERUSER
+    host: Host | None = None
+    password: Secret | None = None
+    address: DatabaseDsn | None = None
+    secrets_file: str = ""
+
+    def command(self, argv: list[str], options: str = "") -> Command:
+        """Return the command that runs a program beside the server.
+
+        `options` are settings for its session (`-c name=value …`).
+        """
+        words = ["docker", *self._start(), "--interactive", "--env", f"PGAPPNAME={APPLICATION}"]
+        words += ["--env", "PGCLIENTENCODING=UTF8", "--env", f"PGOPTIONS={PATIENCE} {options}"]
+        if self.host:
+            return ssh.remote(self.host, *words, *self._run(argv))
+        if self.password:
+            words += ["--env", "PGPASSWORD"]
+        return Command.of(*words, *self._run(argv), env=self._secrets())
+
+    def failure(self, said: str, code: int) -> SlipwayError:
+        """Turn what a program wrote to its standard error into one line."""
+        if self.host and code == 255:
+            return ssh.refusal(self.host, said)
+        return DatabaseError(self.where, programs.explain(said))
+
+    def _start(self) -> list[str]:
+        if not self.address:
+            return ["exec"]
+        at = self.address
+        words = ["run", "--rm", "--network=host", "--env", f"PGHOST={at.host}"]
+        words += ["--env", f"PGPORT={at.port}", "--env", f"PGSSLMODE={at.sslmode or 'prefer'}"]
+        return [*words, "--env-file", self.secrets_file] if self.secrets_file else words
+
+    def _run(self, argv: list[str]) -> list[str]:
+        if self.address:
+            return ["--entrypoint", argv[0], IMAGE, *argv[1:]]
+        return [self.container, *argv]
+
+    def _secrets(self) -> dict[str, Secret]:
+        return {"PGPASSWORD": self.password} if self.password else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Send single queries, each through a psql of its own."""
+
+    shell: Shell
+    server: Server
+
+    def query(self, sql: str, database: str = SUPERUSER) -> Rows:
+        """Run statements and return the rows; raises DatabaseError or HostError."""
+        words = [*programs.psql(self.server.user, database), "--set", "ON_ERROR_STOP=1"]
+        return programs.rows(self.run(words, stdin=sql.encode()).stdout)
+
+    def run(self, argv: list[str], stdin: bytes | None = None, options: str = "") -> Result:
+        """Run a program beside the server; raises DatabaseError or HostError."""
+        command = self.server.command(argv, options)
+        command = Command(command.argv, command.env, stdin)
+        result = self.shell.run(command, check=False)
+        if result.code != 0:
+            raise self.server.failure(result.stderr or result.stdout, result.code)
+        return result
+
+
+def local(environment: Environment) -> tuple[Server, str]:
+    """Find the local site's server and the name of its database.
+
+    Raises ConfigurationError, or DatabaseError where it does not run.
+    """
+    url = read_variables(environment.root / "env" / "local.env").get("DATABASE_URL")
+    if not url:
+        raise ConfigurationError(
+            "env/local.env", "DATABASE_URL is missing", "run 'invoke local.up'"
+        )
+    wanted = dsn.database(url, "env/local.env: DATABASE_URL")
+    labels = {PROJECT: project(environment.root), SERVICE: "db"}
+    with engine.local() as here:
+        container = _container(here, labels)
+    if not container:
+        raise DatabaseError(
+            "the local database", "does not run on this machine", "run 'invoke local.up'"
+        )
+    server = Server("the local database", container, wanted.user, password=wanted.password)
+    return server, wanted.name
+
+
+@contextmanager
+def reached(shell: Shell, found: Server) -> Iterator[Server]:
+    """Keep the password of a server elsewhere in the memory of the host, as long as it is open.
+
+    It is in a file that only its owner reads: the command lines of a host are for all to see.
+    """
+    if not (found.host and found.address and found.password):
+        yield found
+        return
+    path = f"/dev/shm/slipway-{secrets.token_hex(8)}"  # noqa: S108
+    line = Secret(f"PGPASSWORD={found.password.reveal()}\n")
+    keep = ("sh", "-c", 'umask 077; exec cat >"$1"', "sh", path)
+    ssh.run(shell, found.host, *keep, stdin=line)
+    try:
+        yield replace(found, secrets_file=path)
+    finally:
+        ssh.run(shell, found.host, "rm", "-f", path, check=False)
+
+
+def elsewhere(address: DatabaseDsn, host: Host | None = None) -> Server:
+    """Return a server that an address names, reached from this machine or from a host."""
+    return Server(address.host, "", address.user, host, address.password, address)
+
+
+def deployed(shell: Shell, environment: Environment) -> Server:
+    """Find the environment's server on its hosts; raises DatabaseError or HostError."""
+    service = f"{environment.stack}-services_db"
+    for host in environment.hosts:
+        with engine.on_host(shell, host) as there:
+            container = _container(there, {SWARM_SERVICE: service})
+        if container:
+            return Server(host.name, container, host=host)
+    names = ", ".join(host.name for host in environment.hosts)
+    hint = f"run 'invoke provision -e {environment.name}'"
+    raise DatabaseError(names, f"no container of the service {service} runs", hint)
+
+
+def _container(found: Engine, labels: dict[str, str]) -> str:
+    wanted = [f"{name}={value}" for name, value in labels.items()]
+    with engine.refusals(found):
+        containers = found.client.containers.list(filters={"label": wanted, "status": "running"})
+    return next((str(container.id) for container in containers), "")

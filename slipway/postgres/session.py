@@ -1,0 +1,100 @@
+"""Hold one psql open and ask it one thing after the other."""
+
+import secrets
+import subprocess
+import tempfile
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+from slipway.command import Shell
+from slipway.errors import DatabaseError
+from slipway.postgres import programs
+from slipway.postgres.programs import Rows
+from slipway.postgres.server import SUPERUSER, Server
+
+CLOSING_SECONDS = 2
+
+
+class StatementError(DatabaseError):
+    """Say what the server refused; `state` is the SQLSTATE."""
+
+    def __init__(self, where: str, what: str, state: str) -> None:
+        self.state = state
+        super().__init__(where, what)
+
+
+class Session:
+    """Keep one connection to one database; it ends with the process that holds it."""
+
+    def __init__(
+        self, shell: Shell, server: Server, database: str = SUPERUSER, options: str = ""
+    ) -> None:
+        self._server = server
+        # Random, for no row may look like it.
+        self._mark = secrets.token_hex(8)
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
+        self._process = shell.start(
+            server.command(programs.psql(server.user, database), options),
+            stdin=subprocess.PIPE, stderr=self._errors, new_session=True,
+        )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def query(self, sql: str) -> Rows:
+        """Run statements and return their rows; raises StatementError, DatabaseError, HostError.
+
+        What is reported is the error of the last statement.
+        """
+        self.send(sql)
+        return self.receive()
+
+    def send(self, sql: str) -> None:
+        """Start statements without waiting for their rows."""
+        text = f"{sql}\n\\echo {self._mark}\n\\echo :ERROR :SQLSTATE :LAST_ERROR_MESSAGE\n"
+        text += f"\\echo {self._mark}\n"
+        assert self._process.stdin
+        # Where psql is gone its own words tell more: receive() reads them.
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(text.encode())
+            self._process.stdin.flush()
+
+    def receive(self) -> Rows:
+        """Wait for the rows of what was sent."""
+        answer, report = self._read(), self._read()
+        failed, state, message = [*report.split(maxsplit=2), ""][:3]
+        if failed == "true":
+            raise StatementError(self._server.where, message, state)
+        return programs.rows(answer)
+
+    def close(self) -> None:
+        """End the connection; a statement that still runs is not waited for long."""
+        try:
+            self._process.communicate(timeout=CLOSING_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
+        except ValueError:
+            # Closed before.
+            self._process.wait()
+        self._errors.close()
+
+    def _read(self) -> str:
+        assert self._process.stdout
+        lines: list[bytes] = []
+        for line in self._process.stdout:
+            if line.strip() == self._mark.encode():
+                return b"".join(lines).decode(errors="replace")
+            lines.append(line)
+        code = self._process.wait()
+        self._errors.seek(0)
+        raise self._server.failure(self._errors.read().decode(errors="replace"), code)

@@ -1,0 +1,168 @@
+"""Write the SQL of a push (pure)."""
+
+# Every value passes identifier() or literal():
+# ruff: noqa: S608
+
+from slipway.postgres.names import Names
+from slipway.postgres.quoting import identifier, literal
+
+# Lists are stored quoted: quoting them again would make one name of them.
+LISTS = "'search_path', 'session_preload_libraries', 'local_preload_libraries', 'temp_tablespaces'"
+
+OWN = """n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (
+    SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid
+    AND e.deptype = 'e')"""
+
+SEQUENCES = f"""
+SELECT format('%I.%I', n.nspname, c.relname), coalesce(pg_sequence_last_value(c.oid)::text, '')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND {OWN};
+"""
+
+INVENTORY = f"""
+SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'view' ELSE 'index' END,
+    format('%I.%I', n.nspname, c.relname), ''
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('i', 'I', 'v', 'm') AND n.nspname <> 'pg_toast'
+    AND c.relpersistence <> 't' AND {OWN}
+UNION ALL
+SELECT 'constraint', format('%I on %I.%I', o.conname, n.nspname, c.relname), ''
+FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE o.contype IN ('c', 'p', 'u', 'f', 'x') AND c.relpersistence <> 't' AND {OWN}
+UNION ALL
+SELECT 'trigger', format('%I on %I.%I', t.tgname, n.nspname, c.relname), ''
+FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE NOT t.tgisinternal AND c.relpersistence <> 't' AND {OWN}
+UNION ALL
+SELECT 'large objects', '', count(*)::text FROM pg_largeobject_metadata;
+"""
+
+# Only an administrator may read them.
+LARGE_OBJECTS = """
+SELECT 'bytes of large objects', '', count(*) || ':'
+    || coalesce(sum(hash_record_extended(ROW(o.loid, o.pageno, o.data), 0)), 0)
+FROM pg_largeobject o;
+"""
+
+DATABASES = "SELECT datname FROM pg_database;"
+
+MIGRATIONS = """
+SELECT to_regclass('django_migrations') IS NOT NULL AS there \\gset
+\\if :there
+SELECT app || '.' || name FROM django_migrations;
+\\endif
+"""
+
+SOURCE_FACTS = """
+SELECT json_build_object(
+    'version', current_setting('server_version_num')::int,
+    'encoding', pg_encoding_to_char(d.encoding),
+    'size', pg_database_size(d.oid),
+    'large_objects', EXISTS (SELECT FROM pg_largeobject_metadata),
+    'folder', (SELECT setting FROM pg_settings WHERE name = 'data_directory'),
+    'superuser', current_setting('is_superuser') = 'on',
+    'collation', d.datcollate,
+    'roles', (SELECT coalesce(json_agg(DISTINCT pg_get_userbyid(s.refobjid)), '[]')
+        FROM pg_shdepend s WHERE s.dbid = d.oid AND s.deptype = 'r'),
+    'extensions', (SELECT coalesce(
+            json_object_agg(e.extname, n.nspname ORDER BY e.oid), '{}')
+        FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+        WHERE e.extname <> 'plpgsql'))
+FROM pg_database d WHERE d.datname = current_database();
+"""
+
+
+def target_facts(names: Names, role: str) -> str:
+    """Ask the target what is there: database, role, extensions, settings."""
+    return f"""
+SELECT json_build_object(
+    'version', current_setting('server_version_num')::int,
+    'roles', (SELECT json_agg(rolname) FROM pg_roles),
+    'clients', (SELECT count(*) FROM pg_stat_activity WHERE datname = {literal(names.live)}),
+    'role', EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(role)}),
+    'live', (SELECT to_jsonb(d) || jsonb_build_object('name', pg_encoding_to_char(d.encoding))
+        FROM pg_database d WHERE d.datname = {literal(names.live)}),
+    'extensions', (SELECT json_object_agg(v.name, v.trusted)
+        FROM pg_available_extension_versions v
+        JOIN pg_available_extensions a ON a.name = v.name AND a.default_version = v.version),
+    'lz4', EXISTS (SELECT FROM pg_settings
+        WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)),
+    'superuser', current_setting('is_superuser') = 'on',
+    'folder', (SELECT setting FROM pg_settings WHERE name = 'data_directory'));
+"""
+
+
+def lease(names: Names) -> str:
+    """Try to become the only push to this database; the answer is `t` or `f`."""
+    return f"SELECT pg_try_advisory_lock(hashtextextended({literal('slipway ' + names.live)}, 0));"
+
+
+def rename(old: str, new: str) -> str:
+    """Give a database that nobody uses another name."""
+    return f"ALTER DATABASE {identifier(old)} RENAME TO {identifier(new)};"
+
+
+def drop(database: str) -> str:
+    """Drop a database with whoever is connected to it, if it is there."""
+    return f"DROP DATABASE IF EXISTS {identifier(database)} WITH (FORCE);"
+
+
+def create(database: str, owner: str, live: dict[str, object]) -> str:
+    """Create an empty database with the encoding and the collation of `live`.
+
+    `live` is a row of pg_database; the columns for the locale differ between versions.
+    """
+    words = f"CREATE DATABASE {identifier(database)} OWNER {identifier(owner)}"
+    words += f" TEMPLATE template0 ENCODING {literal(str(live['name']))}"
+    words += f" LC_COLLATE {literal(str(live['datcollate']))}"
+    words += f" LC_CTYPE {literal(str(live['datctype']))}"
+    locale = literal(str(live.get("datlocale") or live.get("daticulocale") or ""))
+    if live.get("datlocprovider") == "i":
+        words += f" LOCALE_PROVIDER icu ICU_LOCALE {locale}"
+    elif live.get("datlocprovider") == "b":
+        words += f" LOCALE_PROVIDER builtin BUILTIN_LOCALE {locale}"
+    return f"{words} CONNECTION LIMIT {live['datconnlimit']};"
+
+
+def inherited(names: Names) -> str:
+    """Ask for the statements that give the arriving database the live one's settings and grants."""
+    live, incoming = literal(names.live), literal(names.incoming)
+    return f"""
+SELECT CASE WHEN r.rolname IS NULL THEN format('ALTER DATABASE %I SET ', {incoming})
+    ELSE format('ALTER ROLE %I IN DATABASE %I SET ', r.rolname, {incoming}) END
+    || split_part(s.one, '=', 1) || ' TO '
+    || CASE WHEN split_part(s.one, '=', 1) IN ({LISTS}) THEN substr(s.one, strpos(s.one, '=') + 1)
+       ELSE quote_literal(substr(s.one, strpos(s.one, '=') + 1)) END || ';'
+FROM pg_database d JOIN pg_db_role_setting c ON c.setdatabase = d.oid
+    LEFT JOIN pg_roles r ON r.oid = c.setrole, unnest(c.setconfig) AS s (one)
+WHERE d.datname = {live}
+UNION ALL
+SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC;', {incoming})
+FROM pg_database WHERE datname = {live} AND datacl IS NOT NULL
+UNION ALL
+SELECT format('GRANT %s ON DATABASE %I TO %s%s;', a.privilege_type, {incoming},
+    CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+    CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = {live} AND a.grantee <> d.datdba;
+"""
+
+
+def schema(name: str, owner: str) -> str:
+    """Create the schema of an extension."""
+    quoted = identifier(name)
+    return f"CREATE SCHEMA IF NOT EXISTS {quoted} AUTHORIZATION {identifier(owner)};"
+
+
+def extension(name: str, schema: str) -> str:
+    """Create an extension that only an administrator may create."""
+    return f"CREATE EXTENSION {identifier(name)} SCHEMA {identifier(schema)};"
+
+
+def settings_of_extensions(owner: str) -> str:
+    """Ask for the statements that let the owner fill the tables of the extensions."""
+    return f"""
+SELECT format('GRANT ALL ON %s TO %I;', c.one::regclass, {literal(owner)})
+FROM pg_extension e, unnest(e.extconfig) AS c (one);
+"""

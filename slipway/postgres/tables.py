@@ -1,0 +1,176 @@
+"""Read which tables a database has, and write what copies and fingerprints each (pure)."""
+
+# Every name comes quoted from the server:
+# ruff: noqa: S608
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from slipway.postgres.programs import Rows
+from slipway.postgres.quoting import literal
+from slipway.postgres.statements import OWN
+
+# A table of this many bytes is worth a connection of its own.
+LARGE = 8 << 20
+TOGETHER = 40
+# Casts must not depend on what a database or a role sets.
+PLAIN = """SET search_path = pg_catalog; SET timezone = 'UTC'; SET datestyle = 'ISO';
+SET intervalstyle = 'postgres'; SET extra_float_digits = 3; SET bytea_output = 'hex';
+SET lc_monetary = 'C'; SET row_security = off;"""
+# Their own hash sees every bit; others do not tell 1.0 from 1.00, or two spellings apart.
+HASHED = {"int2", "int4", "int8", "bool", "oid", "bytea", "uuid", "date", "timestamp"}
+HASHED |= {"timestamptz", "time"}
+TEXTS = {"text", "varchar"}
+FIRST_USER_OID = 16384
+
+TABLES = f"""
+SELECT json_build_object('name', format('%I.%I', n.nspname, c.relname),
+    'size', pg_table_size(c.oid), 'rows', c.reltuples,
+    'key', coalesce((SELECT json_agg(quote_ident(a.attname) ORDER BY a.attnum)
+        FROM pg_index i JOIN pg_attribute a
+            ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])
+        WHERE i.indrelid = c.oid AND i.indisprimary), '[]'),
+    'binary', coalesce((SELECT bool_and((t.oid < {FIRST_USER_OID} AND t.typname !~ '^_?reg'
+            AND t.typtype IN ('b', 'r', 'm') AND t.typsend <> 0) OR t.typtype = 'e')
+        FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), false),
+    'columns', coalesce((SELECT json_agg(json_build_array(quote_ident(a.attname), t.typname,
+            a.attgenerated) ORDER BY a.attnum)
+        FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'))
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {OWN} ORDER BY 1::text;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Hold a table: its quoted name, bytes without indexes, and columns (name, type, generated).
+
+    `key` are the columns of its primary key; `rows` is a guess, negative where there is none.
+    `binary` says whether its values mean the same in another database as they lie on the wire:
+    arrays and rows of a database's own types hold numbers of that database.
+    """
+
+    name: str
+    size: int
+    binary: bool
+    columns: tuple[tuple[str, str, str], ...]
+    key: tuple[str, ...] = ()
+    rows: float = -1
+
+    @property
+    def copied(self) -> str:
+        """Return the columns that a copy carries: the generated ones are made anew."""
+        return ", ".join(name for name, _, generated in self.columns if not generated)
+
+
+def read(rows: Rows) -> list[Table]:
+    """Read the answer to TABLES."""
+    found = [json.loads(text) for (text,) in rows]
+    return [
+        Table(
+            one["name"],
+            one["size"],
+            one["binary"],
+            tuple(map(tuple, one["columns"])),
+            tuple(one["key"]),
+            one["rows"],
+        )
+        for one in found
+    ]
+
+
+def named(name: str) -> str:
+    """Ask which tables are meant by a name: the one, or all partitions."""
+    return f"""
+SELECT format('%I.%I', n.nspname, c.relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND (c.oid = to_regclass({literal(name)}) OR c.oid IN
+    (SELECT relid FROM pg_partition_tree(to_regclass({literal(name)}))));
+"""
+
+
+def large(tables: Sequence[Table], excluded: Collection[str] = ()) -> list[Table]:
+    """Return the tables that are copied by themselves, the largest first."""
+    found = [t for t in tables if t.size >= LARGE and t.copied and t.name not in excluded]
+    return sorted(found, key=lambda table: -table.size)
+
+
+def unload(table: Table, snapshot: str) -> list[str]:
+    """Write the statements that write a table's rows to standard output."""
+    copy = writing(table, f"{table.name} ({table.copied})")
+    return [PLAIN, *reading(snapshot), copy, "COMMIT"]
+
+
+def reading(snapshot: str) -> list[str]:
+    """Begin to read what another session has exported."""
+    begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+    return [begin, f"SET TRANSACTION SNAPSHOT {literal(snapshot)}"]
+
+
+def writing(table: Table, rows: str) -> str:
+    """Write rows of a table to standard output, as load() reads them."""
+    return f"COPY {rows} TO STDOUT (FORMAT {_format(table)})"
+
+
+def load(table: Table, owner: str, *, more: bool = False) -> list[str]:
+    """Write the statements that fill a table from standard input; `owner` is a quoted name.
+
+    Emptied in the same transaction, it may be filled with rows that are frozen from the start.
+    With `more` they are added to what is there.
+    """
+    return loading(table, owner, _format(table), more=more)
+
+
+def loading(table: Table, owner: str, form: str = "text", *, more: bool = False) -> list[str]:
+    """Write the same for rows of another form."""
+    begin = ["BEGIN", f"SET LOCAL ROLE {owner}"]
+    copy = f"COPY {table.name} ({table.copied}) FROM STDIN (FORMAT {form}"
+    if more:
+        return [*begin, f"{copy})", "COMMIT"]
+    return [*begin, f"TRUNCATE ONLY {table.name}", f"{copy}, FREEZE)", "COMMIT"]
+
+
+def fingerprints(tables: Sequence[Table], *, same_encoding: bool = True) -> str:
+    """Write the query that counts each table's rows and sums their hashes.
+
+    Its rows hold `table`, the name, and `count:sum`. Where both sides store texts in different
+    encodings, `same_encoding` must be false on both.
+    """
+    queries = [_fingerprint(table, same_encoding) for table in tables]
+    parts = [queries[at : at + TOGETHER] for at in range(0, len(queries), TOGETHER)]
+    return "\n".join("\nUNION ALL ".join(part) + ";" for part in parts)
+
+
+def fingerprinted(table: Table, same_encoding: bool) -> str:
+    """Write the hash of a row, a bigint; nothing where there are no columns."""
+    # A column that is virtual is never stored.
+    values = [
+        _hashable(name, kind, same_encoding)
+        for name, kind, generated in table.columns
+        if generated != "v"
+    ]
+    return f"hash_record_extended(ROW({', '.join(values)}), 0)" if values else ""
+
+
+def _fingerprint(table: Table, same_encoding: bool) -> str:
+    hashed = fingerprinted(table, same_encoding)
+    total = f"sum({hashed})" if hashed else "NULL"
+    return (
+        f"SELECT 'table', {literal(table.name)}, count(*) || ':' || coalesce({total}, 0) "
+        f"FROM ONLY {table.name}"
+    )
+
+
+def _hashable(name: str, kind: str, same_encoding: bool) -> str:
+    if kind in HASHED:
+        return name
+    if same_encoding:
+        return f'{name} COLLATE "C"' if kind in TEXTS else f'{name}::text COLLATE "C"'
+    return f"convert_to({name}::text, 'UTF8')"
+
+
+def _format(table: Table) -> str:
+    return "binary" if table.binary else "text"

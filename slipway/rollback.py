@@ -1,0 +1,130 @@
+"""Go back to a release that served before: image, env file and stack file together."""
+
+from slipway import history
+from slipway.command import Shell
+from slipway.console import Console, seconds, size
+from slipway.deploy import opened
+from slipway.deployment import Deployment, Fields
+from slipway.environment import Environment
+from slipway.errors import DeployError
+from slipway.history import Record
+from slipway.interrupt import cleans_up
+from slipway.release import FINGERPRINT_LABEL, NAME_LABEL, Release
+from slipway.rollout import running
+
+COLUMNS = ("release", "action", "when", "who", "revision", "seconds", "shipped", "outcome")
+
+
+def rollback(
+    environment: Environment,
+    console: Console,
+    shell: Shell | None = None,
+    *,
+    release: str = "",
+    force: bool = False,
+    probe: bool = False,
+) -> Fields:
+    """Roll out a release of before as it was; by default the one before that which runs.
+
+    The database is left as it is: where it has migrations that the older code does not know,
+    this refuses, and with `force` names them. Raises DeployError.
+    """
+    console.title(f"Roll back {environment.project} on {environment.name}")
+    with cleans_up(), opened(environment, console, shell or Shell()) as run:
+        record = choose(history.read(run.manager, environment.stack), _serving(run), release)
+        run.stack_file = record.stack_file
+        wanted = _release(environment, record)
+        with run.alone("rolls back"), run.recorded(wanted, "rollback", []):
+            _refuse_what_is_gone(run, wanted)
+            _compare(run, wanted, force=force)
+            with run.probed(probe) as sender:
+                run.try_out(wanted)
+                with run.put_back_on_failure():
+                    run.roll_out(wanted)
+                    run.verify()
+        return run.report(wanted, changed=True, sender=sender)
+
+
+def releases(environment: Environment, console: Console) -> Fields:
+    """Show what was rolled out: who, when, which code, how long, how it ended."""
+    with opened(environment, console, Shell()) as run:
+        records = history.read(run.manager, environment.stack)
+        serving = _serving(run)
+    rows = [_row(record, serving) for record in records]
+    console.table(COLUMNS, rows)
+    fields: Fields = {"serving": serving, "releases": [one.fields() for one in records]}
+    console.result(fields)
+    return fields
+
+
+def choose(records: list[Record], serving: str, name: str) -> Record:
+    """Return the release to go back to (pure); raises DeployError where there is none."""
+    known = history.kept(records, len(records))
+    if name:
+        found = [one for one in known if one.release == name]
+        if not found:
+            there = ", ".join(one.release for one in known[:5]) or "none"
+            raise DeployError(name, "is no release that served here", f"there are: {there}")
+        return found[0]
+    names = [one.release for one in known]
+    older = known[names.index(serving) + 1 :] if serving in names else known
+    if not older:
+        raise DeployError("rollback", "no release served before this one", "see 'invoke releases'")
+    return older[0]
+
+
+def _release(environment: Environment, record: Record) -> Release:
+    return Release(
+        project=environment.project,
+        name=record.release,
+        revision=record.revision,
+        image_id="",
+        secret=record.secret,
+        fingerprint=record.variables.get("FINGERPRINT", ""),
+    )
+
+
+def _serving(run: Deployment) -> str:
+    labels = running(run.manager, run.environment.stack) or {}
+    return str(labels.get(NAME_LABEL, "")) if labels.get(FINGERPRINT_LABEL) else ""
+
+
+def _refuse_what_is_gone(run: Deployment, wanted: Release) -> None:
+    lacking = run.missing(wanted.image)
+    if lacking:
+        what = f"its image is no longer on {', '.join(lacking)}"
+        raise DeployError(wanted.name, what, "check that revision out, and deploy it")
+    if not run.has_secret(wanted.secret):
+        what = "its env file is no longer on the hosts"
+        raise DeployError(wanted.name, what, "check that revision out, and deploy it")
+
+
+def _compare(run: Deployment, wanted: Release, *, force: bool) -> None:
+    try:
+        unknown = run.unknown(wanted)
+    except DeployError as error:
+        if not force:
+            raise
+        run.console.warn(f"{wanted.name}: its migrations cannot be compared: {error.what}")
+        return
+    if unknown and not force:
+        what = f"does not know the migrations {', '.join(unknown)}"
+        hint = "undo them with 'manage.py migrate' first, or add --force if it can live with them"
+        raise DeployError(wanted.name, what, hint)
+    for name in unknown:
+        run.console.warn(f"{wanted.name} does not know the migration {name}")
+
+
+def _row(record: Record, serving: str) -> tuple[str, ...]:
+    fields = record.fields()
+    mark = "* " if record.release == serving and record.good else "  "
+    return (
+        f"{mark}{record.release}",
+        record.action,
+        record.when,
+        record.who,
+        record.revision,
+        seconds(record.seconds),
+        size(record.bytes_shipped),
+        str(fields["outcome"]),
+    )

@@ -1,0 +1,221 @@
+"""Replace the running release by a new one without a gap, or put the old one back."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from docker.errors import DockerException
+from requests import RequestException
+
+from slipway import swarm
+from slipway.command import Shell
+from slipway.console import Console
+from slipway.engine import Engine
+from slipway.errors import DeployError, HostError, SlipwayError
+from slipway.swarm import Json, Task
+
+# Without any change for so long, a roll-out will not end by itself.
+STALLED_SECONDS = 180
+PAUSE = 0.25
+OLD_SERVES = "the old release goes on serving"
+SILENCE_SECONDS = 25
+# A task is started again when it fails; one failure may be chance, three are not.
+FAILURES = 3
+UNDONE = frozenset({"paused", "rollback_started", "rollback_paused", "rollback_completed"})
+UNSETTLED = frozenset({"updating", "rollback_started"})
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Hold how far a service has come: tasks that run as it is specified now, and failures."""
+
+    name: str
+    running: int
+    wanted: int
+    others: int
+    updating: bool
+    failure: str = ""
+
+    @property
+    def serving(self) -> bool:
+        """Return whether all tasks run as specified and no other ones are wanted.
+
+        Where a host went away, Swarm may run one more than it should.
+        """
+        return self.running >= self.wanted and self.others == 0
+
+    @property
+    def settled(self) -> bool:
+        """Return whether all tasks run as specified and Swarm watches them no longer."""
+        return self.serving and not self.updating
+
+
+def progress(service: Json, tasks: Sequence[Task]) -> Progress:
+    """Judge a service by the state of its update and by its tasks (pure)."""
+    spec, update = service["Spec"], service.get("UpdateStatus") or {}
+    state = str(update.get("State", ""))
+    current = [task for task in tasks if task.spec == spec["TaskTemplate"]["ContainerSpec"]]
+    wanted = sum(task.desired == "running" for task in tasks)
+    running = sum(task.desired == task.state == "running" for task in current)
+    failed = [task for task in current if task.failed]
+    failure = ""
+    if state in UNDONE:
+        said = str(update.get("Message") or state)
+        failure = ": ".join([said, *(task.error for task in tasks if task.id in said)])
+    elif not state and len(failed) >= FAILURES:
+        failure = failed[0].error or failed[0].state
+    replicas = spec["Mode"].get("Replicated", {}).get("Replicas", wanted)
+    updating = state in UNSETTLED
+    return Progress(spec["Name"], running, replicas, wanted - running, updating, failure)
+
+
+def roll_out(
+    shell: Shell,
+    engine: Engine,
+    stack: str,
+    text: str,
+    variables: Mapping[str, str],
+    guard: Callable[[], None] = lambda: None,
+) -> int:
+    """Deploy the stack file, wait until all tasks are new and healthy, return how many.
+
+    `guard` is called again and again, and raises where this run must not go on. Raises
+    DeployError where Swarm gives up, HostError where a host goes down meanwhile. Swarm still
+    watches the tasks: see `settle`.
+    """
+    nodes = swarm.ready_nodes(engine)
+    swarm.deploy(shell, engine, stack, text, variables)
+    states = _wait(engine, stack, lambda one: _good(one).serving, guard, nodes)
+    return sum(one.running for one in states)
+
+
+def settle(engine: Engine, stack: str, guard: Callable[[], None] = lambda: None) -> None:
+    """Wait until Swarm watches the tasks no longer; raises DeployError where it gives up."""
+    _wait(engine, stack, lambda one: _good(one).settled, guard)
+
+
+@contextmanager
+def put_back_on_failure(
+    managers: Sequence[Engine],
+    stack: str,
+    console: Console,
+    lost: Callable[[], bool] = lambda: False,
+) -> Iterator[None]:
+    """Give every service of the stack its present specification back if the context fails.
+
+    Where the first manager does not answer any more, the next one is asked. `lost` says that
+    somebody else has taken over: then nothing is touched.
+    """
+    services = swarm.services(managers[0], stack)
+    before = {name: service["Spec"] for name, service in services.items()}
+    try:
+        yield
+    except BaseException:
+        if not lost():
+            _restore(managers, stack, before, console)
+        raise
+
+
+def _restore(
+    managers: Sequence[Engine], stack: str, before: Mapping[str, Json], console: Console
+) -> None:
+    what = "Put the previous release back" if before else "Take the new release away"
+    begin, failures = time.monotonic(), [""]
+    while failures and (failures == [""] or time.monotonic() - begin < SILENCE_SECONDS):
+        failures = []
+        for manager in managers:
+            try:
+                with console.step(what):
+                    _put_back(manager, stack, before)
+            except DeployError as error:
+                console.warn(f"{stack}: could not put everything back: {error}")
+                return
+            except (SlipwayError, DockerException, RequestException) as error:
+                failures.append(f"{manager.name}: {error}")
+            else:
+                return
+        time.sleep(PAUSE)
+    console.warn(f"{stack}: could not put everything back: {'; '.join(failures)}")
+
+
+def running(engine: Engine, stack: str) -> Json | None:
+    """Return the labels of the release that runs whole and undisturbed, if one does."""
+    services = swarm.services(engine, stack)
+    if f"{stack}_web" not in services:
+        return None
+    states = [progress(one, swarm.tasks(engine, one["ID"])) for one in services.values()]
+    if not all(state.settled for state in states):
+        return None
+    return dict(services[f"{stack}_web"]["Spec"].get("Labels", {}))
+
+
+def _good(one: Progress) -> Progress:
+    if one.failure:
+        raise DeployError(one.name, one.failure, OLD_SERVES)
+    return one
+
+
+def _put_back(engine: Engine, stack: str, before: Mapping[str, Json]) -> None:
+    # Where Swarm is rolling back by itself, the specification is the old one already.
+    now = swarm.services(engine, stack)
+    for name, service in now.items():
+        if name not in before:
+            swarm.remove_service(engine, service["ID"])
+        elif service["Spec"] != before[name]:
+            swarm.update(engine, service, _stubborn(before[name]))
+    for name in before.keys() - now.keys():
+        swarm.create(engine, before[name])
+    _wait(engine, stack, lambda one: one.serving)
+
+
+def _stubborn(spec: Json) -> Json:
+    """Return a specification that Swarm does not leave again, back to the release that failed.
+
+    The next deploy sets again what the stack file says.
+    """
+    update = spec.get("UpdateConfig") or {}
+    if update.get("FailureAction") != "rollback":
+        return spec
+    return {**spec, "UpdateConfig": {**update, "FailureAction": "continue"}}
+
+
+def _wait(
+    engine: Engine,
+    stack: str,
+    good: Callable[[Progress], bool],
+    guard: Callable[[], None] = lambda: None,
+    nodes: Mapping[str, str] = MappingProxyType({}),
+) -> list[Progress]:
+    seen: object = None
+    changed = answered = time.monotonic()
+    while time.monotonic() - changed < STALLED_SECONDS:
+        try:
+            guard()
+            services = swarm.services(engine, stack)
+            tasks = {name: swarm.tasks(engine, one["ID"]) for name, one in services.items()}
+            up = swarm.ready_nodes(engine) if nodes else {}
+            answered = time.monotonic()
+        except (DockerException, RequestException, HostError):
+            # An engine that restarts is back soon.
+            if time.monotonic() - answered > SILENCE_SECONDS:
+                raise
+            time.sleep(PAUSE)
+            continue
+        for lost in nodes.keys() - up.keys():
+            # Swarm would go on without it, if at all: its update waits for a task there.
+            raise HostError(nodes[lost], "went down meanwhile", OLD_SERVES)
+        states = [progress(one, tasks[name]) for name, one in services.items()]
+        verdicts = [good(state) for state in states]
+        if all(verdicts):
+            return states
+        now = states, {(task.id, task.state) for some in tasks.values() for task in some}
+        if now != seen:
+            seen, changed = now, time.monotonic()
+        time.sleep(PAUSE)
+    raise DeployError(stack, f"nothing has moved for {STALLED_SECONDS} s", _hint(stack))
+
+
+def _hint(stack: str) -> str:
+    return f"'docker service ps {stack}_web' on the first host says more"

@@ -1,0 +1,83 @@
+"""Make and delete the site's key; a note on disk tells the next run what a killed one made."""
+
+import json
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from slipway.dsn import S3Dsn
+from slipway.environment import Environment
+from slipway.secrets import Secret
+from slipway.storage.s3_client import Api, absent, code_of
+
+
+class Keys:
+    """Work on the keys of one user; `before` are those that were there when it was read."""
+
+    def __init__(self, environment: Environment, user: str, iam: Api) -> None:
+        self.user, self.iam = user, iam
+        self.before: frozenset[str] = frozenset()
+        self.made = ""
+        self._asked = False
+        self._note = environment.root / ".state" / f"{environment.name}-key.json"
+
+    def listed(self) -> list[str]:
+        """Return the ids of the user's keys."""
+        found = absent(self.iam.list_access_keys, UserName=self.user) or {}
+        return [key["AccessKeyId"] for key in found.get("AccessKeyMetadata", ())]
+
+    def create(self) -> tuple[str, Secret]:
+        """Make a key; what was there before is noted first, for a run that is killed."""
+        self._asked = True
+        _write(self._note, {"user": self.user, "before": sorted(self.before)})
+        key = self.iam.create_access_key(UserName=self.user)["AccessKey"]
+        self.made = key["AccessKeyId"]
+        return self.made, Secret(key["SecretAccessKey"])
+
+    def delete(self, key: str) -> None:
+        """Delete a key; one that is gone already is no error."""
+        absent(self.iam.delete_access_key, UserName=self.user, AccessKeyId=key)
+
+    def withdraw(self) -> None:
+        """Delete the key that was just made, also where its answer did not arrive."""
+        if self._asked:
+            for key in {self.made} if self.made else set(self.listed()) - self.before:
+                self.delete(key)
+        self._asked, self.made = False, ""
+        self.forget()
+
+    def orphans(self, present: S3Dsn | None) -> list[str]:
+        """Return the keys that a killed run made and nobody holds."""
+        try:
+            noted = json.loads(self._note.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return []
+        if noted.get("user") != self.user:
+            return []
+        held = {present.key} if present else set()
+        return sorted(self.before - set(noted.get("before", ())) - held)
+
+    def forget(self) -> None:
+        """Take the note away: the key has reached the env file, or is gone."""
+        self._note.unlink(missing_ok=True)
+
+    def remove_user(self, policy_name: str) -> None:
+        """Delete the user with its keys and rights."""
+        for key in self.listed():
+            self.delete(key)
+        absent(self.iam.delete_user_policy, UserName=self.user, PolicyName=policy_name)
+        absent(self.iam.delete_user, UserName=self.user)
+        self.forget()
+
+    def create_user(self) -> None:
+        """Make the user if it is missing."""
+        try:
+            self.iam.create_user(UserName=self.user)
+        except ClientError as error:
+            if code_of(error) != "EntityAlreadyExists":
+                raise
+
+
+def _write(path: Path, noted: dict[str, object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(noted), encoding="utf-8")

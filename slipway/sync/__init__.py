@@ -1,0 +1,1 @@
+"""Compare a folder with a bucket and bring one up to date with the other."""

@@ -1,0 +1,187 @@
+"""Remember, between runs, the ETags of local files and the uploads under way.
+
+A convenience: losing it costs the reading of the files, never correctness.
+"""
+
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from slipway.errors import ConfigurationError, SlipwayError
+from slipway.objects.shards import SPACING, by_letters
+from slipway.sync.plan import Known, Order, Row
+from slipway.sync.scan import Stamp
+
+SETTLED = 2_000_000_000  # ns; a file younger than this may change without a new time stamp
+BATCH = 5_000  # files learnt between two writes
+SCHEMA = """
+pragma synchronous = off;
+create table if not exists files (
+  name text primary key, size integer, mtime integer, ctime integer, inode integer, etags text
+) without rowid;
+create table if not exists pending (
+  name text primary key, upload text, part_size integer, started real,
+  size integer, mtime integer, ctime integer, inode integer
+) without rowid;
+create table if not exists seeds (name text primary key) without rowid;
+"""
+
+
+class Upload(NamedTuple):
+    """Hold an upload in parts that was begun: its identity, and of what content."""
+
+    name: str
+    upload: str
+    part_size: int
+    started: float  # Unix time
+    stamp: Stamp
+
+
+class Memory:
+    """Hold what is remembered of one environment; to be used from several threads."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._fresh: dict[str, Row] = {}
+        self._changed = False
+
+    def known(self) -> dict[str, Known]:
+        """Return what is remembered of all files."""
+        rows = self.rows(by_letters)
+        return {row.name: Known(Stamp(*row[1:5]), frozenset(row.etags.split())) for row in rows}
+
+    def rows(self, order: Order) -> Iterator[Row]:
+        """Return what is remembered of all files, a row each, in an order of names."""
+        self._database.create_function("place", 1, order, deterministic=True)
+        by = "name" if order("a/") == "a/" else "place(name)"
+        statement = f"select name, size, mtime, ctime, inode, etags from files order by {by}"  # noqa: S608 - one of two words
+        return map(Row._make, self._database.execute(statement))
+
+    def seeds(self) -> list[str]:
+        """Return names at which a listing may be cut."""
+        return [name for (name,) in self._database.execute("select name from seeds")]
+
+    def learn(self, name: str, stamp: Stamp, *etags: str) -> None:
+        """Remember the ETags of a file's content, unless it is too young to be sure."""
+        if time.time_ns() - max(stamp.mtime, stamp.ctime) <= SETTLED:
+            return
+        row = Row(name, *stamp, " ".join(dict.fromkeys(etags)))
+        with self._lock:
+            self._fresh[name] = row
+            if len(self._fresh) >= BATCH:
+                self._flush()
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Forget files that are not there any more."""
+        with self._lock, self._database:
+            self._database.executemany(
+                "delete from files where name = ?", ((name,) for name in names)
+            )
+            self._changed = True
+
+    def begin_upload(self, upload: Upload) -> None:
+        """Remember that an upload in parts has begun."""
+        name, identity, part_size, started, stamp = upload
+        values = (name, identity, part_size, started, *stamp)
+        self._write("insert or replace into pending values (?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+    def end_upload(self, name: str) -> None:
+        """Forget an upload in parts that was completed or aborted."""
+        self._write("delete from pending where name = ?", (name,))
+
+    def uploads(self) -> list[Upload]:
+        """Return the uploads in parts that were begun and neither completed nor aborted."""
+        with self._lock:
+            rows = self._database.execute("select * from pending").fetchall()
+        return [Upload(row[0], row[1], row[2], row[3], Stamp(*row[4:])) for row in rows]
+
+    def upload(self, name: str) -> Upload | None:
+        """Return the upload in parts of a file that was begun, if there is one."""
+        return next((upload for upload in self.uploads() if upload.name == name), None)
+
+    def save(self) -> None:
+        """Write what was learnt, and where the next listing may be cut."""
+        with self._lock:
+            self._flush()
+            if not self._changed:
+                return
+            with self._database:
+                names = self._database.execute("select name from files order by name")
+                seeds = [row for number, row in enumerate(names, 1) if number % SPACING == 0]
+                self._database.execute("delete from seeds")
+                self._database.executemany("insert into seeds values (?)", seeds)
+
+    def _flush(self) -> None:
+        if not self._fresh:
+            return
+        with self._database:
+            self._database.executemany(
+                "insert or replace into files values (?, ?, ?, ?, ?, ?)", self._fresh.values()
+            )
+        self._fresh.clear()
+        self._changed = True
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+        with self._lock, self._database:
+            self._database.execute(statement, values)
+
+
+@contextmanager
+def remembered(folder: Path, environment: str) -> Iterator[Memory]:
+    """Open the memory of an environment, for one run at a time; raises SlipwayError."""
+    with (
+        locked(folder, environment, f"media of {environment}"),
+        closing(_open(folder / f"media-{environment}.sqlite")) as database,
+    ):
+        memory = Memory(database)
+        try:
+            yield memory
+        finally:
+            memory.save()
+
+
+@contextmanager
+def locked(folder: Path, name: str, what: str) -> Iterator[None]:
+    """Hold the lock `name`, for one run at a time; raises SlipwayError."""
+    with _lock_file(folder, name) as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SlipwayError(
+                what, "another run is under way", "wait until it has ended"
+            ) from None
+        yield
+
+
+def _lock_file(folder: Path, name: str) -> IO[str]:
+    try:
+        folder.mkdir(exist_ok=True)
+        return (folder / f"media-{name}.lock").open("w")
+    except OSError as error:
+        raise ConfigurationError(
+            str(folder), f"cannot be written: {error.strerror}", "mend its permissions"
+        ) from None
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    try:
+        return _database(path)
+    except sqlite3.DatabaseError:  # damaged, or of another kind: nothing in it is needed
+        path.unlink(missing_ok=True)
+        Path(f"{path}-journal").unlink(missing_ok=True)
+        return _database(path)
+
+
+def _database(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(os.fspath(path), check_same_thread=False)
+    database.executescript(SCHEMA)
+    database.execute("select name, size, mtime, ctime, inode, etags from files limit 1")
+    database.execute("select upload, part_size, started, inode from pending limit 1")
+    return database

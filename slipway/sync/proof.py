@@ -1,0 +1,54 @@
+"""Prove that content is the same on both sides: by ETags, or else by reading it back."""
+
+import os
+from pathlib import Path
+
+from slipway.objects.bucket import Bucket, DamagedError
+from slipway.sync import etags
+from slipway.sync.crew import Crew, Gang, Tick
+from slipway.sync.memory import Memory
+from slipway.sync.scan import File, Stamp
+from slipway.sync.tally import Tally
+
+HASH_THREADS = 4
+
+
+def prove(bucket: Bucket, name: str, part_size: int, etag: str, answered: str) -> None:
+    """Raise DamagedError unless the content that arrived has the ETag `etag`.
+
+    Servers that encrypt with keys of their own answer with an ETag that is no MD5; there the
+    object is read back.
+    """
+    if answered != etag and etags.of_chunks(bucket.read(name), part_size) != etag:
+        raise DamagedError(name, "arrived with other content", "run it again")
+
+
+def unequal(
+    doubtful: list[tuple[File, str]], memory: Memory, tally: Tally, tick: Tick
+) -> list[File]:
+    """Read files and return those whose content does not have the given ETag."""
+    differ: list[File] = []
+
+    def look(doubt: tuple[File, str]) -> None:
+        file, etag = doubt
+        try:
+            if not has_etag(file, etag, memory):
+                differ.append(file)
+        except OSError as error:
+            tally.failed(file.name, error.strerror or str(error))
+        tally.advance(file.stamp.size)
+
+    Crew().run(Gang(doubtful, look, HASH_THREADS), tick=tick)
+    return differ
+
+
+def has_etag(file: File, etag: str, memory: Memory) -> bool:
+    """Tell whether a file's content has an ETag, and remember it then; raises OSError."""
+    for part_size in etags.possible_part_sizes(etag, file.stamp.size):
+        with Path(file.path).open("rb", buffering=0) as source:
+            stamp = Stamp.of(os.fstat(source.fileno()))
+            same = etags.of_file(source, part_size) == etag
+            if same and Stamp.of(os.fstat(source.fileno())) == stamp:
+                memory.learn(file.name, stamp, etag)
+                return True
+    return False

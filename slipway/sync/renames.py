@@ -1,0 +1,85 @@
+"""Copy inside the bucket what was only renamed here."""
+
+from collections import defaultdict
+from collections.abc import Callable
+
+from slipway.errors import StorageError
+from slipway.objects.bucket import Bucket, Meta
+from slipway.objects.listing import Object
+from slipway.sync import etags
+from slipway.sync.crew import Crew, Gang, Tick
+from slipway.sync.memory import Memory
+from slipway.sync.plan import Names, Wanted
+from slipway.sync.proof import has_etag
+from slipway.sync.reading import stamp_of
+from slipway.sync.scan import File
+from slipway.sync.tally import Tally
+
+THREADS = 16
+LARGEST_COPY = 5 * 1024**3  # bytes, the limit of S3 for one request
+Candidate = tuple[File, list[Object]]
+
+
+def candidates(new: Names, gone: list[Object], folder: str) -> tuple[list[Candidate], Names]:
+    """Part new files into those that objects without a file may hold already, and the rest."""
+    sizes: dict[int, list[Object]] = defaultdict(list)
+    for there in gone:
+        if 0 < there.size <= LARGEST_COPY:
+            sizes[there.size].append(there)
+    found: list[Candidate] = []
+    rest = Names()
+    for name, size in new:
+        if size in sizes:
+            path = f"{folder}/{name}"
+            try:
+                found.append((File(name, path, stamp_of(path)), sizes[size]))
+                continue
+            except OSError:
+                pass  # whoever sends it will say why
+        rest.add(name, size)
+    return found, rest
+
+
+class Copier:
+    """Copy what can be copied; the others are to be sent."""
+
+    def __init__(
+        self, bucket: Bucket, memory: Memory, tally: Tally, meta_of: Callable[[str], Meta]
+    ) -> None:
+        self._bucket = bucket
+        self._memory = memory
+        self._tally = tally
+        self._meta_of = meta_of
+        self.copied = 0
+
+    def run(self, found: list[Candidate], tick: Tick) -> list[Wanted]:
+        """Copy objects and return the files that none of them equals, or that it failed for."""
+        left: list[Wanted] = []
+
+        def copy(candidate: Candidate) -> None:
+            file, objects = candidate
+            try:
+                copied = any(self._copy(file, there) for there in objects)
+            except (OSError, StorageError):
+                copied = False
+            if not copied:
+                left.append(Wanted(file.name, file.stamp.size))
+
+        Crew().run(Gang(found, copy, THREADS), tick=tick)
+        self.copied = len(found) - len(left)
+        return left
+
+    def _copy(self, file: File, there: Object) -> bool:
+        if not has_etag(file, there.etag, self._memory):
+            return False
+        meta = self._meta_of(file.name)._replace(mtime=file.stamp.mtime)
+        answered = self._bucket.copy(there, file.name, meta)
+        if answered != there.etag:
+            # What was sent in parts is whole after it was copied.
+            with open(file.path, "rb", buffering=0) as source:  # noqa: PTH123
+                if etags.of_file(source, etags.WHOLE) != answered:
+                    return False
+        if stamp_of(file.path) != file.stamp:
+            return False
+        self._memory.learn(file.name, file.stamp, answered)
+        return True

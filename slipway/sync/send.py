@@ -1,0 +1,94 @@
+"""Send files to a bucket: read whole and settled, verified on arrival, all or nothing each."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+
+from slipway.objects.bucket import Bucket, DamagedError, Meta, ObjectError
+from slipway.sync import etags
+from slipway.sync.crew import Budget, Crew, Feed, Gang, Stopped, Tick
+from slipway.sync.memory import Memory
+from slipway.sync.pacer import Pacer
+from slipway.sync.parts import Begin, PartOf, Parts
+from slipway.sync.plan import Names, Wanted
+from slipway.sync.proof import prove, unequal
+from slipway.sync.reading import FileChanged, whole
+from slipway.sync.tally import Tally
+
+__all__ = ["Sender", "Tally", "unequal"]
+PARTS_AT_ONCE = 4
+IN_MEMORY = 64 * etags.MEBIBYTE
+LIGHT = 64 * 1024  # bytes; as many as there are requests fit into memory
+TRIES = 3
+MetaOf = Callable[[str], Meta]
+
+
+class Sender:
+    """Send files of a folder and tell a Tally about it."""
+
+    def __init__(
+        self, folder: str, bucket: Bucket, memory: Memory, tally: Tally, meta_of: MetaOf
+    ) -> None:
+        self._folder = folder
+        self._bucket = bucket
+        self._memory = memory
+        self._tally = tally
+        self._meta_of = meta_of
+        self._crew = Crew()
+        self._budget = Budget(IN_MEMORY)
+        self._parts = Parts(folder, bucket, memory, tally, meta_of, self._crew.stop)
+
+    def run(self, files: Iterable[Wanted], tick: Tick) -> None:
+        """Send all files; raises StorageError where going on makes no sense."""
+        large, small = _split(files)
+        pacer = Pacer()
+        self._bucket.observer = pacer
+        gang = Gang(Feed(small, len(small)), self._small, lambda: pacer.limit)
+        try:
+            self._crew.run(self._parts.gang(large, PARTS_AT_ONCE), gang, tick=tick)
+        finally:
+            self._bucket.observer = None
+
+    def _small(self, file: Wanted) -> None:
+        try:
+            self._tried(file)
+        except FileChanged:
+            self._tally.failed(file.name, "is being written to")
+        except ObjectError as error:
+            self._tally.failed(file.name, error.what)
+        except OSError as error:
+            self._tally.failed(file.name, error.strerror or str(error))
+
+    def _tried(self, file: Wanted) -> None:
+        for attempt in range(1, TRIES + 1):
+            if self._crew.stop.is_set():
+                raise Stopped
+            try:
+                if file.size <= LIGHT:
+                    return self._send(file)
+                with self._budget.hold(file.size):
+                    return self._send(file)
+            except (FileChanged, DamagedError):
+                if attempt == TRIES:
+                    raise
+        return None
+
+    def _send(self, file: Wanted) -> None:
+        body, stamp = whole(f"{self._folder}/{file.name}")
+        md5 = hashlib.md5(body, usedforsecurity=False).digest()
+        meta = self._meta_of(file.name)._replace(mtime=stamp.mtime)
+        answered = self._bucket.put(file.name, body, meta, md5)
+        self._tally.advance(file.size)
+        prove(self._bucket, file.name, etags.WHOLE, md5.hex(), answered)
+        self._memory.learn(file.name, stamp, md5.hex(), answered)
+        self._tally.arrived(stamp.size)
+
+
+def _split(files: Iterable[Wanted]) -> tuple[list[Begin | PartOf], Names]:
+    large: list[Begin | PartOf] = []
+    small = Names()
+    for file in files:
+        if etags.our_part_size(file.size):
+            large.append(Begin(file.name))
+        else:
+            small.add(file.name, file.size)
+    return large, small

@@ -1,0 +1,137 @@
+"""Bring back what the last push overwrote or deleted, where the bucket keeps versions."""
+
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from slipway import dsn, variables
+from slipway.console import Console, seconds, size
+from slipway.environment import Environment
+from slipway.errors import OK, PartialTransfer, StorageError
+from slipway.media import FOLDER
+from slipway.objects.bucket import ObjectError
+from slipway.objects.keys import readable
+from slipway.objects.s3_versions import Version, Versions
+from slipway.sync import etags
+from slipway.sync.pushed import Pushed
+
+AT_ONCE = 16
+SHOWN = 50
+
+
+class Step(NamedTuple):
+    """Hold an object and the version to bring back, or why there is none."""
+
+    name: str
+    version: Version | None
+    reason: str = ""
+
+
+def undo_media(
+    environment: Environment, console: Console, *, versions: Versions | None = None
+) -> int:
+    """Bring back the versions before the last push from this machine, after a question.
+
+    What somebody else wrote since stays. Returns the exit code. Raises StorageError where the
+    storage keeps no versions, Declined, or PartialTransfer.
+    """
+    begin = time.monotonic()
+    versions = versions or _versions(environment)
+    pushed = Pushed(environment.root / ".state", environment.name)
+    console.title(f"Undo the last push of media to {environment.name}")
+    if not versions.kept():
+        raise _kept_nothing(environment, "set storage.versioning = true for the next time")
+    folder = environment.root / FOLDER
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        steps = list(pool.map(lambda name: look(versions, folder, name), pushed.names()))
+    todo = [step for step in steps if step.version]
+    _show(console, steps)
+    failed: list[tuple[str, str]] = []
+    if todo:
+        console.confirm(f"Bring back {len(todo)} objects?", type_name=environment.typed_name)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            failed = [one for one in pool.map(lambda it: _restore(versions, it), todo) if one]
+    if not failed:
+        pushed.forget()
+    return _report(console, len(todo), len(steps) - len(todo), failed, time.monotonic() - begin)
+
+
+def look(versions: Versions, folder: Path, name: str) -> Step:
+    """Decide what is to be done with one object."""
+    found = versions.of(name)
+    if not found:
+        return Step(name, None, "has no versions")
+    if not found[0].deleted and not _is_ours(folder / name, found[0]):
+        return Step(name, None, "is not what this machine sent last, and stays")
+    earlier = next((one for one in found[1:] if not one.deleted), None)
+    return Step(name, earlier, "" if earlier else "has no earlier version")
+
+
+def _is_ours(path: Path, version: Version) -> bool:
+    """Tell whether a version holds what the local file does."""
+    try:
+        if path.stat().st_size != version.size:
+            return False
+        for part_size in etags.possible_part_sizes(version.etag, version.size):
+            with path.open("rb") as file:
+                if etags.of_file(file, part_size) == version.etag:
+                    return True
+    except OSError:
+        pass
+    return False
+
+
+def _versions(environment: Environment) -> Versions:
+    address = variables.storage(environment)
+    if isinstance(address, dsn.S3Dsn):
+        return Versions(address)
+    if isinstance(address, dsn.AzDsn):
+        raise _kept_nothing(environment, "blobs that Azure keeps after deletion: its portal")
+    raise _kept_nothing(environment, "restore a backup of the host's disk")
+
+
+def _kept_nothing(environment: Environment, hint: str) -> StorageError:
+    where = f"the media of {environment.name}"
+    return StorageError(where, "the storage keeps no earlier versions that could come back", hint)
+
+
+def _restore(versions: Versions, step: Step) -> tuple[str, str] | None:
+    assert step.version
+    try:
+        versions.restore(step.name, step.version)
+    except ObjectError as error:
+        return step.name, error.what
+    return None
+
+
+def _show(console: Console, steps: Iterable[Step]) -> None:
+    listed = list(steps)
+    for name, version, reason in listed[:SHOWN]:
+        if version:
+            console.say(f"~ {readable(name)}: {version.stored}, {size(version.size)}")
+        else:
+            console.say(f"  {readable(name)}: {reason}")
+    if len(listed) > SHOWN:
+        console.say(f"… and {len(listed) - SHOWN} more")
+
+
+def _report(
+    console: Console, wanted: int, skipped: int, failed: list[tuple[str, str]], elapsed: float
+) -> int:
+    for name, reason in failed:
+        console.warn(f"{readable(name)}: {reason}")
+    done = wanted - len(failed)
+    console.say(f"{done} objects brought back, {skipped} left as they are, {seconds(elapsed)}")
+    fields = {"restored": done, "skipped": skipped, "failed": len(failed)}
+    if not failed:
+        console.result({**fields, "seconds": round(elapsed, 3)})
+        return OK
+    error = PartialTransfer("undo-media", f"{len(failed)} objects were not brought back",
+                            "see above, then run it again")  # fmt: skip
+    if not console.as_json:
+        raise error
+    said = {"error": str(error), "exit_code": error.exit_code}
+    console.result({**fields, "seconds": round(elapsed, 3), **said})
+    return error.exit_code

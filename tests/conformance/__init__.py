@@ -1,0 +1,1 @@
+"""Test against real servers on this machine."""

@@ -1,0 +1,213 @@
+"""Push a database from one real server to another, whole."""
+
+import json
+
+import pytest
+
+from slipway.console import Console
+from slipway.database import push_db
+from slipway.errors import DatabaseError
+from slipway.postgres import beside, compare, reuse, statements, tables
+from slipway.postgres.facts import Facts, Source, Target
+from slipway.postgres.programs import Machine
+from slipway.postgres.session import Session, StatementError
+from tests.conformance.database import content
+from tests.conformance.database.servers import SITE, Pair, shell
+from tests.unit.factory import environment
+
+FINGERPRINT = """
+SELECT md5(string_agg(f::text, '|' ORDER BY id)) FROM uploader_file f
+UNION ALL SELECT md5(string_agg(u::text, '|' ORDER BY id)) FROM auth_user u
+UNION ALL SELECT string_agg(convert_from(lo_get(oid), 'UTF8'), '|') FROM pg_largeobject_metadata
+UNION ALL SELECT string_agg(b::text, '|') FROM "Odd ""name"" %s"
+UNION ALL SELECT obj_description('marker'::regclass);
+"""
+STRANGERS = """
+SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+WHERE nspname IN ('public', 'other') AND relowner <> 'site'::regrole
+UNION ALL SELECT nspname FROM pg_namespace WHERE nspname = 'other'
+    AND nspowner <> 'site'::regrole
+UNION ALL SELECT oid::text FROM pg_largeobject_metadata WHERE lomowner <> 'site'::regrole;
+"""
+
+
+def push(pair: Pair) -> dict[str, object]:
+    return push_db(environment(), Console(as_json=True), ends=pair.ends)
+
+
+def test_everything_arrives_whole(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
+    pair.fresh(content.SITE)
+    fields = push(pair)
+    assert fields == json.loads(capsys.readouterr().out)
+    assert (fields["tables"], fields["rows"]) == (content.SITE_TABLES, content.SITE_ROWS)
+    assert 10_000 < int(str(fields["bytes_sent"])) < 20_000_000
+    assert pair.live(FINGERPRINT) == pair.source.query(FINGERPRINT, "local")
+    assert pair.databases() == {SITE, "site__previous"}
+    assert pair.target.query("SELECT text FROM marker;", "site__previous") == [["old"]]
+
+
+@pytest.mark.parametrize("large", [1, 8193])
+def test_large_tables_arrive_beside_each_other(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, large: int
+) -> None:
+    monkeypatch.setattr(tables, "LARGE", large)
+    pair.fresh(content.SITE + content.ODD)
+    fields = push(pair)
+    assert fields["rows"] == content.SITE_ROWS + content.ODD_ROWS
+    assert pair.live(FINGERPRINT) == pair.source.query(FINGERPRINT, "local")
+    assert pair.live(content.ODD_SEEN) == pair.source.query(content.ODD_SEEN, "local")
+    assert pair.live(STRANGERS) == []
+
+
+def test_the_site_owns_what_arrived_and_goes_on_counting(pair: Pair) -> None:
+    pair.fresh(content.SITE)
+    push(pair)
+    assert pair.live(STRANGERS) == []
+    answer = pair.live(
+        "SET ROLE site; INSERT INTO auth_user (username) VALUES ('x') RETURNING id;"
+        "SELECT nextval('never_used'), twice(3); ALTER TABLE marker ADD n int;"
+    )
+    assert answer == [["51"], ["41", "6"]]
+
+
+def test_statistics_are_there_from_the_first_query(pair: Pair) -> None:
+    pair.fresh(content.SITE)
+    push(pair)
+    assert pair.live("SELECT reltuples FROM pg_class WHERE relname = 'auth_user';") == [["50"]]
+
+
+def test_a_second_push_keeps_only_the_last_database(pair: Pair) -> None:
+    pair.fresh(content.SITE)
+    push(pair)
+    pair.source.query("UPDATE marker SET text = 'newer';", "local")
+    push(pair)
+    assert pair.marker() == "newer"
+    assert pair.target.query("SELECT text FROM marker;", "site__previous") == [["new"]]
+    assert pair.databases() == {SITE, "site__previous"}
+
+
+def test_settings_and_grants_of_the_live_database_stay(pair: Pair) -> None:
+    pair.fresh(content.SMALL)
+    pair.target.query(
+        "ALTER DATABASE site SET work_mem = '7MB'; ALTER DATABASE site CONNECTION LIMIT 50;"
+        'ALTER DATABASE site SET search_path = public, "o\'dd";'
+        "ALTER DATABASE site SET my.tenant = 'it''s';"
+        "ALTER ROLE site IN DATABASE site SET statement_timeout = '9s';"
+        "REVOKE CONNECT ON DATABASE site FROM PUBLIC; GRANT CONNECT ON DATABASE site TO pg_monitor;"
+    )
+    ask = """
+    SELECT setconfig::text, setrole::regrole::text, datconnlimit, datcollate,
+        (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(datacl) a)
+    FROM pg_database d JOIN pg_db_role_setting ON setdatabase = d.oid WHERE datname = 'site'
+    ORDER BY 1;
+    """
+    before = pair.target.query(ask)
+    push(pair)
+    assert len(before) == 2
+    assert pair.target.query(ask) == before
+
+
+def test_untrusted_extensions_are_created_by_the_administrator(pair: Pair) -> None:
+    pair.fresh(
+        content.SMALL + "CREATE SCHEMA tools; CREATE EXTENSION pageinspect SCHEMA tools;"
+        "CREATE EXTENSION pgstattuple; COMMENT ON TABLE marker IS 'kept';"
+        "CREATE VIEW uses AS SELECT tools.get_raw_page('marker', 0) WHERE false;"
+    )
+    push(pair)
+    found = pair.live(
+        "SELECT extname, extowner::regrole, nspname FROM pg_extension JOIN pg_namespace n "
+        "ON n.oid = extnamespace WHERE extname LIKE 'p%t%' ORDER BY 1;"
+    )
+    assert found == [["pageinspect", "postgres", "tools"], ["pgstattuple", "postgres", "public"]]
+    assert pair.live("SELECT obj_description('marker'::regclass);") == [["kept"]]
+
+
+def test_an_extension_that_the_target_lacks_is_refused_at_once(pair: Pair) -> None:
+    pair.fresh(content.SMALL)
+    folder = pair.source.query("SELECT setting FROM pg_config WHERE name = 'SHAREDIR';")[0][0]
+    control = f"{folder}/extension/homemade"
+    pair.source.run(["tee", f"{control}.control"], stdin=b"default_version = '1'\n")
+    pair.source.run(["tee", f"{control}--1.sql"], stdin=b"SELECT 1;\n")
+    pair.source.query("CREATE EXTENSION homemade;", "local")
+    with pytest.raises(DatabaseError, match="host1: the server has no extension homemade; "):
+        push(pair)
+    assert (pair.marker(), pair.databases()) == ("old", {SITE})
+
+
+def test_tables_that_an_extension_fills_keep_what_was_added(pair: Pair) -> None:
+    pair.fresh(content.SMALL)
+    control = b"default_version = '1'\nrelocatable = false\n"
+    sql = b"CREATE TABLE systems (id int); INSERT INTO systems VALUES (1);"
+    sql += b"SELECT pg_extension_config_dump('systems', 'WHERE id > 1');"
+    for client in (pair.source, pair.target):
+        folder = client.query("SELECT setting FROM pg_config WHERE name = 'SHAREDIR';")[0][0]
+        client.run(["tee", f"{folder}/extension/geo.control"], stdin=control)
+        client.run(["tee", f"{folder}/extension/geo--1.sql"], stdin=sql)
+    pair.source.query("CREATE EXTENSION geo; INSERT INTO systems VALUES (2);", "local")
+    push(pair)
+    assert pair.live("SELECT id FROM systems ORDER BY 1;") == [["1"], ["2"]]
+
+
+def test_migrations_that_the_local_database_lacks_are_warned_of(
+    pair: Pair, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = "CREATE TABLE django_migrations (app text, name text);"
+    pair.fresh(content.SMALL + table + "INSERT INTO django_migrations VALUES ('a', '0001');")
+    pair.live(table + "INSERT INTO django_migrations VALUES ('a', '0001'), ('a', '0002');")
+    push(pair)
+    assert "the local database lacks the migration a.0002;" in capsys.readouterr().err
+
+
+def test_a_target_that_was_not_provisioned_is_refused(pair: Pair) -> None:
+    pair.fresh(content.SMALL)
+    pair.target.query("DROP DATABASE site;")
+    with pytest.raises(DatabaseError, match="run 'invoke provision'"):
+        push(pair)
+
+
+def test_a_row_that_did_not_arrive_is_found(pair: Pair) -> None:
+    pair.fresh(content.SMALL)
+    ask = statements.target_facts(pair.ends.names, pair.ends.owner)
+    machine = Machine(cores=2, zstd=False, free=0)
+    found = Facts(
+        Source.read(pair.source.query(statements.SOURCE_FACTS, "local")[0][0]),
+        Target.read(pair.target.query(ask)[0][0]),
+        machine,
+        machine,
+    )
+    with Session(shell, pair.ends.target) as admin:
+        beside.create(shell, admin, pair.ends, found)
+    filled = beside.fill(shell, pair.ends, found, lambda _: None)
+    sent, later = filled.content, filled.later
+    beside.verify(shell, pair.ends, found, sent, later)
+    pair.target.query("UPDATE marker SET text = 'New';", pair.ends.names.incoming)
+    with pytest.raises(DatabaseError, match=r"public\.marker has the same 1 rows, with other"):
+        beside.verify(shell, pair.ends, found, sent, later)
+    pair.target.query("DELETE FROM marker;", pair.ends.names.incoming)
+    with pytest.raises(DatabaseError, match=r"table public\.marker has 1 rows here, 0 there"):
+        beside.verify(shell, pair.ends, found, sent, later)
+
+
+def test_rows_written_during_the_dump_do_not_count(pair: Pair) -> None:
+    pair.fresh(content.SMALL + "CREATE SEQUENCE s;")
+    with Session(shell, pair.ends.source, "local") as session:
+        session.query(reuse.SNAPSHOT)
+        pair.source.query("INSERT INTO marker VALUES ('x'); SELECT nextval('s');", "local")
+        listed = tables.read(session.query(tables.TABLES))
+        objects = compare.inventory(session.query(tables.fingerprints(listed)))
+        assert objects["table", "public.marker"].startswith("1:")
+        assert compare.sequences(session.query(statements.SEQUENCES)) == {"public.s": 1}
+
+
+def test_what_the_server_refuses_is_one_line_with_its_state(pair: Pair) -> None:
+    with Session(shell, pair.ends.target) as session:
+        with pytest.raises(StatementError, match="host1: division by zero") as caught:
+            session.query("SELECT 1/0;")
+        assert caught.value.state == "22012"
+        assert session.query("SELECT 'a,\n\"b', NULL;") == [['a,\n"b', ""]]
+
+
+def test_a_database_that_is_not_there_is_one_line(pair: Pair) -> None:
+    with Session(shell, pair.ends.source, "nowhere") as session:  # noqa: SIM117
+        with pytest.raises(DatabaseError, match=r'the local database: .*"nowhere" does not exist'):
+            session.query("SELECT 1;")

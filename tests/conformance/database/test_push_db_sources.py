@@ -1,0 +1,124 @@
+"""Push what is no local database: dump files in all their forms, and a database behind a URL."""
+
+import gzip
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from slipway.command import Command
+from slipway.console import Console
+from slipway.database import push_db
+from slipway.dsn import DatabaseDsn
+from slipway.errors import ConfigurationError, DatabaseError, DsnError
+from slipway.postgres import server, tables
+from slipway.postgres.ends import Ends, find
+from slipway.postgres.names import Names
+from slipway.secrets import Secret
+from tests.conformance.database import content
+from tests.conformance.database.servers import SITE, Pair, docker, shell
+from tests.unit.factory import environment
+
+TABLE = "CREATE TABLE trap (t text); INSERT INTO trap VALUES ('ALTER TABLE x OWNER TO y;');"
+ROWS = content.SITE_ROWS + 1
+
+
+def dumped(pair: Pair, folder: Path, *options: str) -> Path:
+    """Dump the local database with pg_dump into a file, or with -Fd into a folder."""
+    container, path = pair.ends.source.container, folder / "dump"
+    words = ["docker", "exec", container, "pg_dump", "--username", "me", *options, "local"]
+    if "-Fd" not in options:
+        with path.open("wb") as file:
+            shell.start(Command.of(*words), stdout=file).communicate()
+        return path
+    docker("exec", container, "rm", "-rf", "/tmp/d")
+    shell.run(Command.of(*words[:-1], "--file=/tmp/d", "local"))
+    packed = shell.start(Command.of("docker", "exec", container, "tar", "-c", "-C", "/tmp/d", "."))
+    with tarfile.open(fileobj=io.BytesIO(packed.communicate()[0])) as tar:
+        tar.extractall(path, filter="data")
+    return path
+
+
+def push(pair: Pair, dump: Path) -> dict[str, object]:
+    return push_db(environment(), Console(as_json=True), dump=str(dump), ends=pair.ends)
+
+
+@pytest.mark.parametrize("options", [["-Fc"], ["-Fd"], [], ["-Fc", "packed"], ["packed"]])
+def test_a_dump_of_every_form_is_restored(pair: Pair, tmp_path: Path, options: list[str]) -> None:
+    pair.fresh(content.SITE + TABLE)
+    path = dumped(pair, tmp_path, *(option for option in options if option != "packed"))
+    if "packed" in options:
+        path.write_bytes(gzip.compress(path.read_bytes(), 1))
+    assert push(pair, path)["rows"] == ROWS
+    assert (pair.marker(), pair.databases()) == ("new", {SITE, "site__previous"})
+    assert pair.live("SELECT t FROM trap;") == [["ALTER TABLE x OWNER TO y;"]]
+    owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname IN ('public', 'other');"
+    assert pair.live(owners) == [[SITE]]
+
+
+@pytest.mark.parametrize("options", [["-Fc"], [], ["packed"]])
+def test_a_dump_that_is_cut_off_or_damaged_leaves_the_old_database(
+    pair: Pair, tmp_path: Path, options: list[str]
+) -> None:
+    pair.fresh(content.SITE)
+    path = dumped(pair, tmp_path, *(option for option in options if option != "packed"))
+    whole = path.read_bytes()
+    if "packed" in options:
+        whole = gzip.compress(whole, 1)
+    for length in (0, 3, len(whole) // 3, len(whole) // 2, len(whole) - 150):
+        path.write_bytes(whole[:length])
+        with pytest.raises(DatabaseError):
+            push(pair, path)
+        assert (pair.marker(), pair.databases()) == ("old", {SITE})
+    if "-Fc" in options:
+        path.write_bytes(whole[:5] + b"\x01\x63" + whole[7:])
+        with pytest.raises(DatabaseError, match="unsupported version"):
+            push(pair, path)
+        assert (pair.marker(), pair.databases()) == ("old", {SITE})
+
+
+def test_a_row_that_breaks_a_constraint_leaves_the_old_database(pair: Pair, tmp_path: Path) -> None:
+    pair.fresh(content.SITE)
+    path = dumped(pair, tmp_path)
+    text = path.read_text(encoding="utf-8")
+    before, begin, after = text.partition("COPY public.uploader_file")
+    path.write_text(before + begin + after.replace("\n1\t2\t", "\n1\t999\t", 1), encoding="utf-8")
+    with pytest.raises(DatabaseError, match="violates foreign key constraint"):
+        push(pair, path)
+    assert (pair.marker(), pair.databases()) == ("old", {SITE})
+
+
+def test_what_is_no_dump_is_refused(pair: Pair, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"--dump: .* is no dump; name a file of pg_dump"):
+        push(pair, tmp_path)
+    with pytest.raises(ConfigurationError, match="--from, --dump: both name a source"):
+        push_db(environment(), Console(), url="postgres://x", dump="y", ends=pair.ends)
+
+
+def address(container: str, name: str, user: str, password: str) -> DatabaseDsn:
+    ask = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    host = docker("inspect", "--format", ask, container)
+    return DatabaseDsn(user, Secret(password), host, name)
+
+
+def test_a_database_behind_a_url_is_pushed_to_one_that_only_its_owner_administers(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither side is reached but by its address; the target's role is no superuser."""
+    pair.fresh(content.SITE)
+    monkeypatch.setattr(tables, "LARGE", 1)
+    pair.target.query("ALTER ROLE site CREATEDB PASSWORD 'elsewhere';")
+    here = address(pair.ends.source.container, "local", "me", "local")
+    there = address(pair.ends.target.container, SITE, SITE, "elsewhere")
+    ends = Ends(server.elsewhere(here), "local", server.elsewhere(there), Names(SITE), SITE)
+    fields = push_db(environment(), Console(), ends=ends)
+    assert fields["rows"] == content.SITE_ROWS
+    assert (pair.marker(), pair.databases()) == ("new", {SITE, "site__previous"})
+
+
+@pytest.mark.parametrize("scheme", ["mysql", "mariadb", "sqlite"])
+def test_another_engine_is_refused_early(scheme: str) -> None:
+    site = environment(variables={"DATABASE_URL": Secret("postgres://a:b@db/c")})
+    with pytest.raises(DsnError, match=rf"--from: the scheme '{scheme}' .* only PostgreSQL can"):
+        find(shell, site, f"{scheme}://me:secret@example.com/db")

@@ -1,0 +1,118 @@
+"""Rotate the key and take an environment away, on a real storage; the hosts stand aside here."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from slipway import destroy, envfile, rotate
+from slipway.console import Console
+from slipway.dsn import S3Dsn, storage
+from slipway.environment import Environment, read_variables
+from slipway.errors import DeployError, StorageError
+from slipway.storage import provider
+from slipway.storage.s3_client import app_client, client
+from tests.conformance.storage import places
+from tests.conformance.storage.places import Place
+from tests.conformance.storage.test_interrupted import run
+from tests.unit.factory import ROOT, environment
+
+YES = Console(assume_yes=True)
+
+
+@pytest.fixture(scope="module")
+def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with places.seaweedfs(tmp_path_factory.mktemp("weed")) as started:
+        yield started
+
+
+@pytest.fixture
+def site(weed: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Environment]:
+    for name, value in weed.administrator.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "env").mkdir()
+    template = (ROOT / "env" / envfile.TEMPLATE).read_text()
+    (tmp_path / "env" / envfile.TEMPLATE).write_text(template)
+    wanted = environment(root=tmp_path, storage=weed.wanted("rotated"))
+    run(wanted)
+    yield again(wanted)
+    for step in provider(wanted).removal():
+        step.act()
+
+
+def again(site: Environment) -> Environment:
+    return replace(site, variables=read_variables(site.env_file))
+
+
+def used(site: Environment) -> S3Dsn:
+    found = storage(again(site).variables["DEFAULT_STORAGE_DSN"])
+    assert isinstance(found, S3Dsn)
+    return found
+
+
+def keys(site: Environment) -> list[str]:
+    found = client(site.storage, "iam").list_access_keys(UserName="myapp-test-media")
+    return sorted(key["AccessKeyId"] for key in found["AccessKeyMetadata"])
+
+
+def test_the_old_key_goes_only_once_the_site_runs_with_the_new_one(
+    site: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, seen = used(site), list[list[str]]()
+
+    def redeploy(changed: Environment, _: Console) -> str:
+        seen.append(keys(site))
+        for one in (old, used(changed)):
+            app_client(one).put_object(Bucket=one.bucket, Key="a", Body=b"x")
+        return "release"
+
+    monkeypatch.setattr(rotate, "_redeployed", redeploy)
+    rotate.rotate_keys(site, YES)
+    assert keys(site) == [used(site).key]
+    assert used(site).key != old.key
+    assert seen == [sorted([old.key, used(site).key])]
+
+
+def test_a_roll_out_that_fails_keeps_the_old_key_and_the_next_run_completes(
+    site: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = used(site)
+
+    def fail(*_: object) -> str:
+        raise DeployError("web", "does not become healthy")
+
+    monkeypatch.setattr(rotate, "_redeployed", fail)
+    with pytest.raises(DeployError):
+        rotate.rotate_keys(site, YES)
+    new = used(site)
+    assert keys(site) == sorted([old.key, new.key])
+    monkeypatch.setattr(rotate, "_redeployed", lambda *_: "release")
+    rotate.rotate_keys(again(site), YES)
+    assert keys(site) == [new.key]
+    assert used(site) == new
+
+
+def test_a_storage_that_drifted_is_not_rotated(site: Environment) -> None:
+    client(site.storage, "s3").delete_bucket_policy(Bucket="rotated")
+    before = keys(site)
+    with pytest.raises(StorageError, match=r"is not as it should be: .* policy .*; run"):
+        rotate.rotate_keys(site, YES)
+    assert keys(site) == before
+
+
+def test_destroy_refuses_files_unless_told_and_leaves_nothing_behind(
+    site: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(destroy, "_is_there", lambda *_: False)
+    one = used(site)
+    app_client(one).put_object(Bucket=one.bucket, Key="a", Body=b"x")
+    with pytest.raises(StorageError, match=r"holds 1 objects; .* add --with-obj"):
+        destroy.destroy(site, YES)
+    assert site.env_file.is_file()
+    destroy.destroy(site, YES, with_objects=True)
+    assert not site.env_file.exists()
+    s3, iam = client(site.storage, "s3"), client(site.storage, "iam")
+    assert "rotated" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+    assert "myapp-test-media" not in [user["UserName"] for user in iam.list_users()["Users"]]
+    assert destroy.destroy(site, YES, plan_only=True) == 0

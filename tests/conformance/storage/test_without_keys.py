@@ -1,0 +1,91 @@
+"""A server that makes no keys and lacks other things: Ceph's gateway, as Debian has it."""
+
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from slipway.dsn import S3Dsn
+from slipway.environment import Environment
+from slipway.errors import StorageError
+from slipway.storage import provider
+from tests.conformance.storage import places
+from tests.conformance.storage.places import RGW_KEY, RGW_SECRET, Place
+from tests.unit.factory import environment
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with places.radosgw(tmp_path_factory.mktemp("radosgw")) as started:
+        yield started
+
+
+@pytest.fixture
+def site(gateway: Place, tmp_path: Path) -> Environment:
+    """Return a site whose administrator and key, made by hand, stand in a file of profiles."""
+    key = f"aws_access_key_id = {RGW_KEY}\naws_secret_access_key = {RGW_SECRET}\n"
+    (tmp_path / "credentials").write_text(f"[admin]\n{key}[site]\n{key}")
+    wanted = gateway.wanted("by-hand", profile="admin", credentials_file=tmp_path / "credentials")
+    return environment(root=tmp_path, storage=wanted)
+
+
+def test_what_the_gateway_lacks_is_said_and_the_rest_is_made_and_proven(site: Environment) -> None:
+    made = provider(site)
+    steps = made.steps()
+    assert [note for note in made.notes if "makes no keys" in note]
+    assert not [step for step in steps if "user" in step.change.resource]
+    assert made.dsn() is None
+    by_hand = replace(site, storage=replace(site.storage, site_profile="site"))
+    made = provider(by_hand)
+    for step in made.steps():
+        step.act()
+    used = made.dsn()
+    assert isinstance(used, S3Dsn)
+    assert used.key == RGW_KEY
+    done = replace(by_hand, variables={"DEFAULT_STORAGE_DSN": used.render()})
+    again = provider(done)
+    assert [step.change.line() for step in again.steps()] == []
+    again.prove()
+    assert not again.renew()
+    private = provider(replace(done, storage=replace(done.storage, public=False)))
+    for step in private.steps():
+        step.act()
+    assert [step.change.line() for step in private.steps()] == []
+    private.prove()
+    for step in again.removal():
+        step.act()
+    assert again.removal() == []
+
+
+def test_a_bucket_of_somebody_else_is_refused_in_one_line(site: Environment) -> None:
+    key = f"aws_access_key_id = {another_user(site)}\naws_secret_access_key = {RGW_SECRET}\n"
+    file = site.storage.credentials_file
+    assert file is not None
+    file.write_text(f"{file.read_text()}[other]\n{key}")
+    theirs = replace(site, storage=replace(site.storage, bucket="theirs", profile="other"))
+    for step in provider(theirs).steps():
+        step.act()
+    ours = replace(site, storage=replace(site.storage, bucket="theirs"))
+    with pytest.raises(StorageError, match=r"AccessDenied; the bucket belongs to somebody else"):
+        provider(ours).steps()
+    for step in provider(theirs).removal():
+        step.act()
+
+
+def another_user(site: Environment) -> str:
+    """Have the gateway's administrator make a user, by Ceph's own API; return the user's key."""
+    fields = {"uid": "other", "display-name": "other", "access-key": "other",
+              "secret-key": RGW_SECRET}  # fmt: skip
+    asked = AWSRequest("PUT", f"{site.storage.endpoint}/admin/user?{urlencode(fields)}", data=b"")
+    S3SigV4Auth(Credentials(RGW_KEY, RGW_SECRET), "s3", "us-east-1").add_auth(asked)
+    ready = asked.prepare()
+    request = urllib.request.Request(ready.url, b"", dict(ready.headers), method="PUT")
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        assert answer.status == 200
+    return fields["access-key"]

@@ -1,0 +1,26 @@
+"""Set what holds for all tests."""
+
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import settings
+
+from slipway import fields
+from slipway.console import Console
+
+# A busy machine is no reason for a property to fail.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+
+
+@pytest.fixture(autouse=True)
+def _declared_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare whatever a flow prints with --json with what slipway/fields.py declares."""
+    printing = Console.result
+
+    def result(self: Console, printed: Mapping[str, object]) -> None:
+        wrong = f"{sorted(printed)} is in no table of slipway/fields.py; declare it there"
+        assert fields.is_declared(printed), wrong
+        printing(self, printed)
+
+    monkeypatch.setattr(Console, "result", result)

@@ -1,0 +1,80 @@
+import pytest
+
+from slipway import history, swarm
+from slipway.errors import DeployError
+from slipway.history import Record
+from slipway.rollback import choose
+from tests.unit.fakeswarm import FakeSwarm
+
+STACK = "myapp-test"
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeSwarm:
+    fake = FakeSwarm()
+    monkeypatch.setattr(swarm, "call", fake.call)
+    return fake
+
+
+def record(name: str, outcome: str = history.SERVES, action: str = "deploy") -> Record:
+    return Record(
+        release=name, image=f"myapp:{name}", secret="env-1", revision="ab12-dirty",
+        who="maria@laptop", when="2026-11-24T16:00:00Z", action=action, outcome=outcome,
+        seconds=12.5, bytes_shipped=100, stack_file="services: {}", variables={"IMAGE": "x"},
+    )  # fmt: skip
+
+
+def test_what_is_written_is_read_back_the_newest_first(fake: FakeSwarm) -> None:
+    for name in ("r1", "r2"):
+        history.write(fake.engine, STACK, record(name))
+    history.write(fake.engine, "other", record("r3"))
+    found = history.read(fake.engine, STACK)
+    assert found == [record("r2"), record("r1")]
+
+
+def test_a_record_says_whether_files_differed_from_the_commit(fake: FakeSwarm) -> None:
+    history.write(fake.engine, STACK, record("r1"))
+    fields = history.read(fake.engine, STACK)[0].fields()
+    assert (fields["revision"], fields["dirty"]) == ("ab12", True)
+    assert "variables" not in fields
+
+
+def test_only_so_many_records_are_kept(fake: FakeSwarm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "KEEP", 2)
+    for name in ("r1", "r2", "r3"):
+        history.write(fake.engine, STACK, record(name))
+    assert [one.release for one in history.read(fake.engine, STACK)] == ["r3", "r2"]
+
+
+def test_a_name_fits_into_what_swarm_allows(fake: FakeSwarm) -> None:
+    history.write(fake.engine, "a" * 60, record("r1"))
+    assert all(len(name) <= 64 for name in fake.configs)
+
+
+R1, R2, R3 = record("r1"), record("r2"), record("r3")
+BAD = record("r4", "web: unhealthy")
+
+
+@pytest.mark.parametrize(
+    ("records", "serving", "name", "chosen"),
+    [
+        ([R2, R1], "r2", "", "r1"),
+        ([BAD, R3, R2], "r3", "", "r2"),
+        ([record("r1", action="rollback"), R2, R1], "r2", "r1", "r1"),
+        ([R3, R2, R1], "r2", "", "r1"),
+        ([R3, R2], "", "", "r3"),
+    ],
+)
+def test_the_release_before_is_chosen_or_the_one_named(
+    records: list[Record], serving: str, name: str, chosen: str
+) -> None:
+    assert choose(records, serving, name).release == chosen
+
+
+@pytest.mark.parametrize(
+    ("serving", "name", "said"),
+    [("r1", "", "no release served before"), ("r1", "r4", "r4: is no release that served here")],
+)
+def test_what_never_served_is_refused(serving: str, name: str, said: str) -> None:
+    with pytest.raises(DeployError, match=said):
+        choose([BAD, R1], serving, name)

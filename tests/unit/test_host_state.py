@@ -1,0 +1,165 @@
+"""The module that Ansible runs on each host, loaded from its file as Ansible does."""
+
+import importlib.util
+import json
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.unit.factory import ROOT
+
+
+def load() -> ModuleType:
+    spec = importlib.util.spec_from_file_location(
+        "host_state", ROOT / "ansible" / "library" / "host_state.py"
+    )
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+host_state = load()
+FORM = {"ContainerSpec": {"Image": "postgres:17"}, "ForceUpdate": 0}
+
+
+def service(mode: dict[str, Any] | None = None) -> dict[str, Any]:
+    wanted = {"Mode": mode or {"Replicated": {"Replicas": 1}}}
+    return {"ID": "s1", "Spec": {**wanted, "TaskTemplate": {**FORM, "Runtime": "container"}}}
+
+
+def task(**fields: Any) -> dict[str, Any]:
+    return {"ServiceID": "s1", "Status": {"State": "running"}, "Spec": FORM, **fields}
+
+
+def test_a_service_whose_tasks_run_as_wanted_is_settled() -> None:
+    assert host_state.settled(service(), [task(), task(ServiceID="s2", Spec={})], 1)
+
+
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        [],
+        [task(ServiceID="s2")],
+        [task(Status={"State": "starting"})],
+        [task(Spec={**FORM, "ContainerSpec": {"Image": "postgres:16"}})],
+        [task(), task(Status={"State": "preparing"})],
+    ],
+    ids=["none", "another's", "not yet healthy", "former form", "one too many"],
+)
+def test_a_service_is_not_settled_before_its_present_tasks_run(tasks: list[Any]) -> None:
+    assert not host_state.settled(service(), tasks, 1)
+
+
+def test_a_global_service_is_settled_when_it_runs_on_every_node() -> None:
+    everywhere = service({"Global": {}})
+    assert not host_state.settled(everywhere, [task()], 2)
+    assert host_state.settled(everywhere, [task(), task()], 2)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ({}, False),
+        ({"UpdateStatus": None}, False),
+        ({"UpdateStatus": {"State": "updating"}}, False),
+        ({"UpdateStatus": {"State": "completed"}}, False),
+        ({"UpdateStatus": {"State": "rollback_completed"}}, True),
+        ({"UpdateStatus": {"State": "paused"}}, True),
+    ],
+)
+def test_an_update_that_was_taken_back_is_given_up(status: Any, expected: bool) -> None:
+    assert host_state.given_up({**service(), **status}) is expected
+
+
+def test_files_are_described_by_owner_mode_and_content(tmp_path: Any) -> None:
+    path = tmp_path / "Caddyfile"
+    path.write_bytes(b"abc")
+    path.chmod(0o640)
+    found = host_state.described(path)
+    assert found["mode"] == "0640"
+    assert found["sha256"] == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert host_state.described(tmp_path)["sha256"] == ""
+
+
+def test_the_sites_own_files_stay_unread(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "myapp-test"
+    (home / "data" / "media").mkdir(parents=True)
+    (home / "data" / "media" / "picture.jpg").touch()
+    (home / "services.yml").touch()
+    monkeypatch.setattr(host_state, "FOLDERS", (str(tmp_path),))
+    found = {path.removeprefix(str(tmp_path)) for path in host_state.files()}
+    assert found == {"", "/myapp-test", "/myapp-test/data", "/myapp-test/services.yml"}
+
+
+def test_a_host_without_an_engine_has_every_field(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_state, "SOCKET", tmp_path / "docker.sock")
+    monkeypatch.setattr(host_state, "DAEMON_FILE", tmp_path / "daemon.json")
+    monkeypatch.setattr(host_state, "mtu", lambda: 1500)
+    found = host_state.state()
+    assert found["answers"] is False
+    assert found["swarm"]["LocalNodeState"] == "inactive"
+    assert found["daemon"] == {}
+    assert [found[key] for key in ("images", "networks", "secrets", "settled")] == [[]] * 4
+
+
+def test_an_engine_that_was_just_started_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([{}, {}, {"answers": True}])
+    monkeypatch.setattr(host_state, "told", lambda: next(answers))
+    monkeypatch.setattr(host_state, "PAUSE", 0)
+    host_state.awaited(60)
+    assert next(answers, None) is None
+
+
+def test_nobody_waits_for_an_engine_without_being_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_state, "told", lambda: pytest.fail("asked the engine"))
+    host_state.awaited(0)
+
+
+def test_what_programs_of_the_host_say_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {
+        "sshd": "port 22\nport 2222\npermitrootlogin without-password\nx11forwarding no\n",
+        "nft": 'table inet slipway {\n\tcomment "abc"\n\tchain arriving {\n',
+        "systemctl": "Id=a.timer\nLoadState=loaded\nUnitFileState=enabled\nActiveState=active\n\n"
+        "Id=b.timer\nLoadState=masked\nUnitFileState=masked\nActiveState=inactive\n\n"
+        "Id=c.service\nLoadState=not-found\nUnitFileState=\nActiveState=inactive\n",
+        "ip": json.dumps([
+            {"ifname": "eth0", "mtu": 1450,
+             "addr_info": [{"local": "192.0.2.1", "scope": "global"},
+                           {"local": "fe80::1", "scope": "link"}]},
+            {"ifname": "docker0", "mtu": 1500,
+             "addr_info": [{"local": "172.17.0.1", "scope": "global"}]},
+        ]),
+    }  # fmt: skip
+    monkeypatch.setattr(host_state, "said", lambda program, *_: answers.get(program, ""))
+    assert host_state.sshd() == {
+        "port": [22, 2222], "permitrootlogin": "prohibit-password", "x11forwarding": "no",
+    }  # fmt: skip
+    assert host_state.firewall() == "abc"
+    assert host_state.units() == {
+        "a.timer": {"enabled": True, "active": True},
+        "b.timer": {"enabled": False, "active": False},
+    }
+    assert host_state.addresses() == {"192.0.2.1": 1450}
+    assert host_state.in_container() is False
+
+
+def test_a_host_without_these_programs_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_state, "PROGRAMS", "/nowhere")
+    assert (host_state.sshd(), host_state.firewall(), host_state.units()) == ({}, "", {})
+    assert (host_state.addresses(), host_state.packages()) == ({}, [])
+
+
+def test_keys_are_read_without_comments(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class User:
+        pw_dir = str(tmp_path)
+
+    monkeypatch.setattr(host_state.pwd, "getpwnam", lambda _: User)
+    assert host_state.keys_of("me") == []
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "authorized_keys").write_text("# Mine\n\nssh-ed25519 AAAA me\n")
+    assert host_state.keys_of("me") == ["ssh-ed25519 AAAA me"]

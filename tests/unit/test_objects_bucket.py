@@ -1,0 +1,130 @@
+from pathlib import Path
+
+import pytest
+
+from slipway.dsn import S3Dsn
+from slipway.errors import StorageError
+from slipway.objects import s3
+from slipway.objects.bucket import ChangedError, DamagedError, Meta, ObjectError
+from slipway.objects.listing import Object
+from slipway.objects.wire import Answer
+from slipway.secrets import Secret
+
+DSN = S3Dsn("key", Secret("hidden"), "media", "eu-central-1", "https://s3.example.com", "site")
+
+
+def explained(status: int, code: str) -> StorageError:
+    return s3.explained(DSN, "a.txt", status, f"<Error><Code>{code}</Code></Error>")
+
+
+def test_damage_can_be_told_from_refusal_and_from_what_stops_everything() -> None:
+    assert isinstance(explained(400, "BadDigest"), DamagedError)
+    refused = explained(400, "KeyTooLongError")
+    assert isinstance(refused, ObjectError)
+    assert not isinstance(refused, DamagedError)
+    assert isinstance(explained(404, "NoSuchUpload"), ObjectError)
+    for status, code in ((403, "AccessDenied"), (404, "NoSuchBucket"), (503, "SlowDown")):
+        assert not isinstance(explained(status, code), ObjectError)
+
+
+def test_damage_and_refusals_name_the_object() -> None:
+    with pytest.raises(DamagedError, match=r"^a\.txt: was damaged on the way"):
+        raise explained(400, "XAmzContentSHA256Mismatch")
+    with pytest.raises(ObjectError, match=r"^a\.txt: answered 413"):
+        raise explained(413, "EntityTooLarge")
+
+
+def test_names_are_judged_and_shown_with_the_prefix() -> None:
+    opened = s3.S3Bucket(DSN)
+    assert opened.label == "media/site"
+    assert opened.refuses("x" * 1020) != ""
+    assert opened.refuses("x" * 1019) == ""
+
+
+def test_certificates_that_cannot_be_read_are_explained(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "roots.pem"
+    damaged.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    monkeypatch.setenv("SSL_CERT_FILE", str(damaged))
+    with pytest.raises(StorageError, match="names a damaged file"):
+        s3.S3Bucket(DSN)
+
+
+class Scripted(s3.S3Bucket):
+    """Give answers from a list and keep what was asked."""
+
+    def __init__(self, *answers: Answer) -> None:
+        super().__init__(DSN)
+        self.answers = list(answers)
+        self.asked: list[tuple[str, str, dict[str, str], bytes, dict[str, str]]] = []
+
+    def _send(  # type: ignore[override]
+        self, method: str, name: str, query: dict[str, str], body: bytes = b"",
+        headers: dict[str, str] | None = None,
+    ) -> Answer:  # fmt: skip
+        self.asked.append((method, name, dict(query), body, dict(headers or {})))
+        self._pool.counter.add()
+        return self.answers.pop(0)
+
+
+def answer(status: int = 200, body: str = "", **headers: str) -> Answer:
+    return Answer(status, {name.replace("_", "-"): v for name, v in headers.items()}, body.encode())
+
+
+def test_an_object_carries_its_checksum_and_metadata() -> None:
+    bucket = Scripted(answer(etag='"aa"'))
+    meta = Meta("text/css", "no-cache", 1_500_000_000_000_000_001)
+    assert bucket.put("a.css", b"x", meta, bytes(16)) == "aa"
+    assert bucket.asked[0][4] == {
+        "content-md5": "AAAAAAAAAAAAAAAAAAAAAA==",
+        "content-type": "text/css",
+        "cache-control": "no-cache",
+        "x-amz-meta-mtime": "1500000000.000000001",
+    }
+
+
+def test_a_copy_names_its_source_and_takes_no_other() -> None:
+    bucket = Scripted(answer(body="<CopyObjectResult><ETag>&#34;bb&#34;</ETag></CopyObjectResult>"))
+    assert bucket.copy(Object("ä b", 1, "aa"), "new", Meta("text/plain")) == "bb"
+    headers = bucket.asked[0][4]
+    assert headers["x-amz-copy-source"] == "/media/site/%C3%A4%20b"
+    assert headers["x-amz-copy-source-if-match"] == '"aa"'
+    assert headers["x-amz-metadata-directive"] == "REPLACE"
+
+
+def test_success_that_says_error_in_its_body_is_none() -> None:
+    failed = answer(body="<Error><Code>InternalError</Code></Error>")
+    with pytest.raises(StorageError, match="answered 500"):
+        Scripted(failed).complete("a", "id", ["aa"])
+    with pytest.raises(StorageError, match="answered 500"):
+        Scripted(failed).copy(Object("a", 1, "aa"), "new", Meta("text/plain"))
+
+
+def test_parts_of_an_upload_that_is_not_known_any_more_are_none() -> None:
+    assert Scripted(answer(404, "<Error><Code>NoSuchUpload</Code></Error>")).parts("a", "id") == {}
+
+
+def test_an_etag_that_is_left_out_is_asked_for() -> None:
+    bucket = Scripted(answer(body="<CompleteMultipartUploadResult/>"), answer(etag='"aa-2"'))
+    assert bucket.complete("a", "id", ["x", "y"]) == "aa-2"
+    assert bucket.asked[1][0] == "HEAD"
+
+
+def test_what_changes_while_it_is_fetched_is_noticed_whatever_the_server_says() -> None:
+    for reply in (answer(412), answer(404, "<Code>NoSuchKey</Code>"), answer(200, "x", etag='"b"')):
+        with pytest.raises(ChangedError, match="changed while it was read"):
+            Scripted(reply).fetch("a", "aa")
+
+
+def test_an_object_is_read_in_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3, "CHUNK", 3)
+    first = answer(206, "abc", etag='"aa"', content_range="bytes 0-2/5")
+    second = answer(206, "de", etag='"aa"', content_range="bytes 3-4/5")
+    bucket = Scripted(first._replace(headers={**first.headers, "x-amz-meta-mtime": "7.25"}), second)
+    found = bucket.fetch("a", "aa")
+    assert found.modified == 7_250_000_000
+    assert b"".join(found.chunks) == b"abcde"
+    assert [asked[4]["range"] for asked in bucket.asked] == ["bytes=0-2", "bytes=3-5"]
+    assert list(Scripted(answer(416), answer(etag='"aa"')).fetch("a", "aa").chunks) == []
+    assert list(Scripted(answer(200, "abcde", etag='"aa"')).fetch("a", "aa", 3).chunks) == [b"de"]

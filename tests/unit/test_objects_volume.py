@@ -1,0 +1,84 @@
+"""The program that runs on a host, tried in this process on a folder."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slipway.objects.volume_arrivals import Arrivals
+from slipway.objects.volume_files import Refused
+from slipway.objects.volume_service import failure
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Arrivals:
+    (tmp_path / "data").mkdir()
+    return Arrivals(str(tmp_path / "data" / "media"), str(tmp_path / "cache.sqlite"))
+
+
+def put(media: Arrivals, name: str, body: bytes, **more: Any) -> None:
+    fields = {"name": name, "mtime": 0, "md5": hashlib.md5(body).hexdigest(), **more}
+    media.put(fields, body)
+
+
+def test_no_name_leads_out_of_the_folder(media: Arrivals, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (tmp_path / "data" / "media" / "way").symlink_to(outside)
+    names = ["../up", "/etc/passwd", "a/../../up", "", "a//b", "way/in", ".slipway-x", "nul\0"]
+    for name in [*names, ".slipway-incoming/x"]:
+        with pytest.raises(Refused):
+            put(media, name, b"evil")
+    assert list(outside.iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "outside"]
+
+
+def test_a_link_is_not_replaced(media: Arrivals, tmp_path: Path) -> None:
+    (tmp_path / "data" / "media" / "a.txt").symlink_to(tmp_path / "data")
+    with pytest.raises(Refused, match="in the way"):
+        put(media, "a.txt", b"new")
+    assert os.listdir(tmp_path / "data" / "media" / ".slipway-incoming") == []  # noqa: PTH208
+
+
+def test_a_file_that_the_site_changed_is_noticed(media: Arrivals, tmp_path: Path) -> None:
+    put(media, "a.txt", b"12345")
+    etag = hashlib.md5(b"12345").hexdigest()
+    asked = {"name": "a.txt", "etag": etag, "from": 0, "size": 100}
+    assert media.get(asked, b"")[1] == b"12345"
+    (tmp_path / "data" / "media" / "a.txt").write_bytes(b"54321")
+    with pytest.raises(Refused, match="changed"):
+        media.get(asked, b"")
+
+
+def test_checksums_are_kept_between_runs_for_settled_files_only(
+    media: Arrivals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(media, "a.txt", b"12345")
+    media.page({"from": 0}, b"")
+    again = Arrivals(str(tmp_path / "data" / "media"), str(tmp_path / "cache.sqlite"))
+    again.load()
+    assert again.known == {}
+    monkeypatch.setattr("slipway.objects.volume_files.SETTLED", -(10**12))
+    media.page({"from": 0}, b"")
+    again.load()
+    assert [etag for _, etag in again.known.values()] == [hashlib.md5(b"12345").hexdigest()]
+
+
+def test_uploads_that_nobody_completed_go_after_a_week(media: Arrivals, tmp_path: Path) -> None:
+    upload = media.begin({"name": "a", "mtime": 0}, b"")[0]["upload"]
+    incoming = tmp_path / "data" / "media" / ".slipway-incoming"
+    media.sweep()
+    assert (incoming / upload).is_dir()
+    os.utime(incoming / upload, (1, 1))
+    media.sweep()
+    assert list(incoming.iterdir()) == []
+
+
+def test_a_full_disk_has_a_code_of_its_own() -> None:
+    assert failure(OSError(28, "No space left on device"))[0]["error"] == "full"
+    assert failure(OSError(13, "Permission denied"))[0] == {
+        "error": "refused",
+        "what": "Permission denied",
+    }

@@ -1,0 +1,15 @@
+import pytest
+
+from slipway.errors import DatabaseError
+from slipway.postgres.names import Names
+
+
+def test_the_three_names() -> None:
+    names = Names("myapp")
+    assert (names.incoming, names.previous) == ("myapp__incoming", "myapp__previous")
+
+
+def test_a_name_that_the_server_would_cut_off_is_refused() -> None:
+    assert Names("x" * 53)
+    with pytest.raises(DatabaseError, match="cannot be a name"):
+        Names("x" * 54)

@@ -1,0 +1,54 @@
+import json
+
+from slipway.postgres import tables
+from slipway.postgres.tables import Table
+
+COLUMNS = (("id", "int8", ""), ('"Odd"', "text", ""), ("made", "numeric", "s"))
+LARGE = Table("public.a", tables.LARGE, True, COLUMNS)
+SMALL = Table("public.b", 8192, False, (("tags", "_text", ""),))
+
+
+def test_the_answer_is_read() -> None:
+    answer = {
+        "name": "public.b", "size": 8192, "binary": False, "columns": [["tags", "_text", ""]],
+        "key": [], "rows": -1,
+    }  # fmt: skip
+    assert tables.read([[json.dumps(answer)]]) == [SMALL]
+
+
+def test_large_tables_are_copied_by_themselves_the_largest_first() -> None:
+    larger = Table("public.c", 2 * tables.LARGE, True, COLUMNS)
+    assert tables.large([LARGE, SMALL, larger]) == [larger, LARGE]
+    assert tables.large([LARGE, SMALL, larger], {"public.c"}) == [LARGE]
+    assert tables.large([Table("public.d", tables.LARGE, True, ())]) == []
+
+
+def test_rows_are_copied_in_binary_where_that_means_the_same_elsewhere() -> None:
+    assert tables.unload(LARGE, "1-2")[2:4] == [
+        "SET TRANSACTION SNAPSHOT '1-2'",
+        'COPY public.a (id, "Odd") TO STDOUT (FORMAT binary)',
+    ]
+    assert tables.load(SMALL, '"me"') == [
+        "BEGIN",
+        'SET LOCAL ROLE "me"',
+        "TRUNCATE ONLY public.b",
+        "COPY public.b (tags) FROM STDIN (FORMAT text, FREEZE)",
+        "COMMIT",
+    ]
+
+
+def test_a_fingerprint_sees_every_value() -> None:
+    sql = tables.fingerprints([LARGE, SMALL])
+    assert 'ROW(id, "Odd" COLLATE "C", made::text COLLATE "C")' in sql
+    assert sql.count("UNION ALL") == 1
+    wide = tables.fingerprints([LARGE], same_encoding=False)
+    assert "ROW(id, convert_to(\"Odd\"::text, 'UTF8'), convert_to(made::text, 'UTF8'))" in wide
+
+
+def test_a_table_without_columns_is_counted() -> None:
+    assert "coalesce(NULL, 0)" in tables.fingerprints([Table("public.e", 0, False, ())])
+
+
+def test_many_tables_are_asked_for_in_several_queries() -> None:
+    sql = tables.fingerprints([SMALL] * (tables.TOGETHER + 1))
+    assert sql.count(";") == 2

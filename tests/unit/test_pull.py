@@ -1,0 +1,191 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slipway import pull as pulling
+from slipway.console import Console
+from slipway.environment import Environment
+from slipway.errors import Declined, PartialTransfer, SlipwayError, StorageError
+from slipway.pull import pull_media
+from slipway.secrets import Secret
+from slipway.settings.hosts import Host
+from slipway.settings.media import Media
+from slipway.sync import etags, fetch
+from tests.unit.bucket import MemoryBucket
+from tests.unit.factory import environment
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "PAUSE", 0.001)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Environment:
+    return environment(root=tmp_path)
+
+
+def bucket(**contents: bytes) -> MemoryBucket:
+    made = MemoryBucket()
+    for name, content in contents.items():
+        made.store(name, content, "text/plain", etags.of_bytes(content))
+    return made
+
+
+def pull(site: Environment, there: MemoryBucket, **options: Any) -> int:
+    yes = options.pop("yes", False)
+    return pull_media(site, Console(as_json=True, assume_yes=yes), bucket=there, **options)
+
+
+def local(site: Environment) -> dict[str, bytes]:
+    folder = site.root / "data" / "media"
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def write(site: Environment, name: str, content: bytes) -> None:
+    folder = site.root / "data" / "media"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(content)
+
+
+def test_the_result_is_one_json_object(
+    site: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert pull(site, bucket(a=b"12345")) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said.pop("seconds") >= 0
+    assert said == {
+        "downloaded": 1,
+        "skipped": 0,
+        "deleted": 0,
+        "failed": 0,
+        "bytes_received": 5,
+        "requests": 2,
+    }
+    assert local(site) == {"a": b"12345"}
+
+
+def test_people_get_one_line(site: Environment, capsys: pytest.CaptureFixture[str]) -> None:
+    pull_media(site, Console(), bucket=bucket(a=b"12345"))
+    assert "  1 file fetched (5 B), 0 unchanged, verified, 0." in capsys.readouterr().out
+
+
+def test_the_second_run_fetches_nothing(site: Environment) -> None:
+    there = bucket(a=b"12345")
+    pull(site, there)
+    there.requests = 0
+    pull(site, there)
+    assert there.requests == 1
+
+
+@pytest.mark.parametrize("harm", ["damages", "cuts"])
+def test_passing_harm_is_mended_and_lasting_harm_changes_nothing(
+    site: Environment, harm: str
+) -> None:
+    write(site, "a", b"old")
+    there = bucket(a=b"12345")
+    setattr(there, harm, 2)
+    assert pull(site, there) == 0
+    assert local(site) == {"a": b"12345"}
+    there = bucket(a=b"67890", b=b"x")
+    setattr(there, harm, 100)
+    with pytest.raises(SlipwayError, match=r"could not be fetched|cut"):
+        pull_media(site, Console(), bucket=there)
+    assert local(site) == {"a": b"12345"}
+
+
+def test_etags_that_are_no_md5_are_verified_by_a_second_reading(site: Environment) -> None:
+    there = MemoryBucket(opaque=True)
+    there.store("a", b"12345", "text/plain", "any")
+    assert pull(site, there) == 0
+    assert there.requests == 3
+    there.requests = 0
+    there.damages = 1
+    (site.root / "data" / "media" / "a").unlink()
+    assert pull(site, there) == 0
+    assert local(site) == {"a": b"12345"}
+    assert there.requests == 5
+
+
+def test_an_object_that_is_deleted_meanwhile_is_named(
+    site: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = bucket(a=b"12345")
+
+    def vanish(it: MemoryBucket) -> None:
+        del it.contents["a"], it.etags["a"]
+
+    there.before_fetch.append(vanish)
+    with pytest.raises(PartialTransfer):
+        pull_media(site, Console(), bucket=there)
+    assert "a: was deleted in the storage meanwhile" in capsys.readouterr().err
+
+
+def test_the_plan_is_shown_and_nothing_done(
+    site: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(site, "old", b"old")
+    write(site, "here", b"here")
+    there = bucket(old=b"new!", new=b"new")
+    assert pull_media(site, Console(), bucket=there, plan_only=True) == 2
+    assert capsys.readouterr().out.splitlines()[-3:] == [
+        "  + new: 3 B",
+        "  ~ old: 4 B",
+        "  2 files to fetch (7 B), 0 unchanged, 1 only here",
+    ]
+    assert local(site) == {"old": b"old", "here": b"here"}
+
+
+def test_deletion_wants_an_answer(site: Environment) -> None:
+    there = bucket(a=b"a", b=b"b")
+    write(site, "extra", b"x")
+    with pytest.raises(Declined):
+        pull(site, there, delete=True)
+    assert local(site) == {"extra": b"x"}
+    assert pull(site, there, delete=True, yes=True) == 0
+    assert local(site) == {"a": b"a", "b": b"b"}
+
+
+def test_an_empty_storage_empties_no_folder(site: Environment) -> None:
+    write(site, "a", b"x")
+    with pytest.raises(SlipwayError, match="1 of 1 file would be deleted, more than half"):
+        pull(site, bucket(), delete=True, yes=True)
+    assert local(site) == {"a": b"x"}
+
+
+def test_what_cannot_fit_is_refused_before_anything_is_touched(
+    site: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(site, "a", b"old")
+    monkeypatch.setattr(pulling, "MARGIN", 1 << 60)
+    with pytest.raises(SlipwayError, match=r"data/media: 3 B are to come, and 0 B are free"):
+        pull(site, bucket(a=b"new", b=b"new"))
+    assert local(site) == {"a": b"old"}
+
+
+def test_what_is_excluded_is_neither_fetched_nor_deleted(site: Environment) -> None:
+    write(site, "mine.tmp", b"x")
+    there = bucket(**{"a.txt": b"a", "b.tmp": b"b", "c.txt": b"c"})
+    excluding = replace(site, media=Media(exclude=("*.tmp",)))
+    assert pull(excluding, there, delete=True, yes=True) == 0
+    assert local(site) == {"a.txt": b"a", "c.txt": b"c", "mine.tmp": b"x"}
+
+
+@pytest.mark.parametrize(
+    ("path", "hosts", "words"),
+    [
+        ("/elsewhere/media/", 1, "names the folder /elsewhere/media, which is not kept"),
+        ("/data/../etc/", 1, "is not kept on the host"),
+        ("/data/media/", 2, "names a folder, and each of the 2 hosts has its own"),
+    ],
+)
+def test_a_folder_that_cannot_be_reached_is_refused(
+    site: Environment, path: str, hosts: int, words: str
+) -> None:
+    dsn = {"DEFAULT_STORAGE_DSN": Secret(f"file://{path}?url=%2Fmedia%2F")}
+    machines = tuple(Host(f"host{number}", f"192.0.2.{number}") for number in range(hosts))
+    with pytest.raises(StorageError, match=words):
+        pull_media(environment(root=site.root, hosts=machines, variables=dsn), Console())

@@ -1,0 +1,282 @@
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slipway.content_types import content_type
+from slipway.errors import StorageError
+from slipway.objects.bucket import Meta
+from slipway.sync import etags, proof, reading
+from slipway.sync.memory import Memory, Upload, remembered
+from slipway.sync.plan import Wanted
+from slipway.sync.scan import Problem, Stamp, scan
+from slipway.sync.send import Sender
+from slipway.sync.tally import Tally
+from tests.unit.bucket import MemoryBucket
+
+LARGE = os.urandom(1000)
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Iterator[Memory]:
+    with remembered(tmp_path / ".state", "test") as opened:
+        yield opened
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Path:
+    (tmp_path / "media").mkdir()
+    return tmp_path / "media"
+
+
+@pytest.fixture
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(etags, "PART", 300)
+    monkeypatch.setattr(etags, "MEBIBYTE", 100)
+    monkeypatch.setattr(etags, "CHUNK", 100)
+
+
+def wanted(media: Path) -> list[Wanted]:
+    return [Wanted(file.name, file.stamp.size) for file in scan(media).files]
+
+
+def send(files: list[Wanted], media: Path, bucket: MemoryBucket, memory: Memory) -> Tally:
+    tally = Tally()
+    sender = Sender(str(media), bucket, memory, tally, lambda name: Meta(content_type(name)))
+    sender.run(files, lambda: None)
+    return tally
+
+
+def push(media: Path, bucket: MemoryBucket, memory: Memory) -> Tally:
+    return send(wanted(media), media, bucket, memory)
+
+
+@pytest.mark.usefixtures("_small_parts")
+def test_files_arrive_whole_with_their_types(media: Path, memory: Memory) -> None:
+    (media / "a.jpg").write_bytes(b"small")
+    (media / "b.mp4").write_bytes(LARGE)
+    (media / "empty").write_bytes(b"")
+    bucket = MemoryBucket()
+    tally = push(media, bucket, memory)
+    assert bucket.contents == {"a.jpg": b"small", "b.mp4": LARGE, "empty": b""}
+    assert bucket.metas["a.jpg"] == Meta("image/jpeg", "", (media / "a.jpg").stat().st_mtime_ns)
+    assert bucket.metas["b.mp4"].content_type == "video/mp4"
+    assert bucket.etags["b.mp4"].endswith("-4")
+    assert (tally.files, tally.size, tally.moved, tally.problems) == (3, 1005, 1005, [])
+    assert memory.uploads() == []
+
+
+def test_a_file_damaged_on_the_way_is_sent_again(media: Path, memory: Memory) -> None:
+    (media / "a").write_bytes(b"content")
+    bucket = MemoryBucket(damages=2)
+    assert push(media, bucket, memory).files == 1
+    assert bucket.contents == {"a": b"content"}
+
+
+def test_lasting_damage_is_reported(media: Path, memory: Memory) -> None:
+    (media / "a").write_bytes(b"content")
+    tally = push(media, MemoryBucket(damages=3), memory)
+    assert tally.problems == [Problem("a", "was damaged on the way")]
+
+
+def test_damage_that_only_the_etag_shows_is_noticed(media: Path, memory: Memory) -> None:
+    (media / "a").write_bytes(b"content")
+    tally = push(media, MemoryBucket(damages_silently=True), memory)
+    assert tally.problems == [Problem("a", "arrived with other content")]
+    assert tally.files == 0
+
+
+@pytest.mark.usefixtures("_small_parts")
+def test_etags_that_are_no_md5_are_proven_by_reading_back(media: Path, memory: Memory) -> None:
+    (media / "a").write_bytes(b"content")
+    (media / "large").write_bytes(LARGE)
+    for name in ("a", "large"):
+        os.utime(media / name, (1, 1))
+    bucket = MemoryBucket(opaque=True)
+    tally = push(media, bucket, memory)
+    assert (tally.files, tally.problems) == (2, [])
+
+
+def test_one_refused_file_does_not_stop_the_rest(media: Path, memory: Memory) -> None:
+    for name in "abc":
+        (media / name).write_bytes(b"content")
+    bucket = MemoryBucket(refused={"b"})
+    tally = push(media, bucket, memory)
+    assert sorted(bucket.contents) == ["a", "c"]
+    assert tally.problems == [Problem("b", "is refused")]
+
+
+def test_a_file_that_vanished_is_reported(media: Path, memory: Memory) -> None:
+    (media / "a").write_bytes(b"content")
+    files = [*wanted(media), Wanted("large", etags.PART + 1)]
+    (media / "a").unlink()
+    tally = send(files, media, MemoryBucket(), memory)
+    gone = "No such file or directory"
+    assert sorted(tally.problems) == [Problem("a", gone), Problem("large", gone)]
+
+
+def test_a_storage_that_fails_ends_the_run(media: Path, memory: Memory) -> None:
+    for number in range(100):
+        (media / f"{number}").write_bytes(b"content")
+    bucket = MemoryBucket(fails_after=10)
+    with pytest.raises(StorageError, match="no room left"):
+        push(media, bucket, memory)
+    assert len(bucket.contents) >= 10
+
+
+class Written(MemoryBucket):
+    """Let somebody write to the file whenever a part of it arrives, a number of times."""
+
+    path: Path
+    mode: str
+    times = 0
+
+    def put_part(self, name: str, *rest: Any) -> str:
+        if self.times:
+            self.times -= 1
+            with self.path.open(self.mode) as file:
+                file.write(b"more")
+        return super().put_part(name, *rest)
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("mode", ["ab", "r+b"])
+@pytest.mark.parametrize(("times", "arrives"), [(1, True), (10**6, False)])
+def test_a_file_that_changes_while_it_is_read_is_sent_again_or_not_at_all(
+    media: Path, memory: Memory, mode: str, times: int, arrives: bool
+) -> None:
+    path = media / "log"
+    path.write_bytes(LARGE)
+    os.utime(path, (1, 1))
+    bucket = Written()
+    bucket.path, bucket.mode, bucket.times = path, mode, times
+    tally = push(media, bucket, memory)
+    assert bucket.uploads == {}
+    assert memory.uploads() == []
+    if arrives:
+        assert bucket.contents == {"log": path.read_bytes()}
+        assert (tally.problems, tally.files) == ([], 1)
+        assert tally.moved == path.stat().st_size
+    else:
+        assert bucket.contents == {}
+        assert tally.problems == [Problem("log", "is being written to")]
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("touched", [False, True])
+def test_an_interrupted_upload_goes_on_unless_the_file_is_another_one(
+    media: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch, touched: bool
+) -> None:
+    monkeypatch.setattr("slipway.sync.send.PARTS_AT_ONCE", 1)
+    path = media / "film"
+    path.write_bytes(LARGE)
+    bucket = MemoryBucket()
+    really, stop = bucket.put_part, [3]
+
+    def put_part(name: str, upload: str, number: int, *rest: Any) -> str:
+        if number == stop[0]:
+            raise StorageError("line", "is cut", "")
+        return really(name, upload, number, *rest)
+
+    monkeypatch.setattr(bucket, "put_part", put_part)
+    with pytest.raises(StorageError, match="is cut"):
+        push(media, bucket, memory)
+    assert bucket.sent == ["film 1", "film 2"]
+    stop[0] = 0
+    if touched:
+        path.write_bytes(LARGE[::-1])
+    tally = push(media, bucket, memory)
+    assert bucket.contents == {"film": path.read_bytes()}
+    assert (bucket.uploads, memory.uploads()) == ({}, [])
+    again = ["film 1", "film 2"] if touched else []
+    assert bucket.sent[2:] == [*again, "film 3", "film 4"]
+    assert tally.resumed == (0 if touched else 600)
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("known", [False, True])
+def test_an_upload_that_was_begun_right_before_a_kill_leaves_nothing(
+    media: Path, memory: Memory, known: bool
+) -> None:
+    path = media / "film"
+    path.write_bytes(LARGE)
+    bucket = MemoryBucket()
+    left = bucket.begin("film", Meta(""))
+    stamp = Stamp.of(path.stat())
+    memory.begin_upload(Upload("film", left if known else "", 300, time.time(), stamp))
+    push(media, bucket, memory)
+    assert (bucket.contents, bucket.uploads) == ({"film": LARGE}, {})
+
+
+@pytest.mark.usefixtures("_small_parts")
+def test_a_whole_that_arrives_damaged_is_sent_again(
+    media: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (media / "film").write_bytes(LARGE)
+    bucket = MemoryBucket()
+    really, times = bucket.complete, [1]
+
+    def complete(name: str, *rest: Any) -> str:
+        answered = really(name, *rest)
+        if times:
+            times.pop()
+            bucket.contents[name] = bucket.contents[name][::-1]
+            return "another"
+        return answered
+
+    monkeypatch.setattr(bucket, "complete", complete)
+    assert push(media, bucket, memory).problems == []
+    assert bucket.contents == {"film": LARGE}
+
+
+def test_a_small_file_that_changes_while_it_is_read_is_read_again(
+    media: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = media / "a"
+    path.write_bytes(b"before")
+    really, times = os.read, [1, 2]
+
+    def read(handle: int, size: int) -> bytes:
+        body = really(handle, size)
+        if times:
+            path.write_bytes(b"after" * times.pop())
+        return body
+
+    monkeypatch.setattr("slipway.sync.reading.os.read", read)
+    bucket = MemoryBucket()
+    assert push(media, bucket, memory).files == 1
+    assert bucket.contents == {"a": b"after"}
+
+
+def test_a_file_that_became_shorter_is_no_mixture(media: Path) -> None:
+    path = media / "a"
+    path.write_bytes(b"12345")
+    stamp = Stamp.of(path.stat())
+    path.write_bytes(b"123")
+    with pytest.raises(reading.FileChanged):
+        reading.section(str(path), 0, 5, stamp)
+
+
+@pytest.mark.usefixtures("_small_parts")
+def test_unequal_reads_only_what_it_must(media: Path, memory: Memory) -> None:
+    contents = {"same": b"same", "other": b"other", "parts": LARGE, "foreign": LARGE}
+    for name, content in contents.items():
+        (media / name).write_bytes(content)
+        os.utime(media / name, (1, 1))
+    (media / "gone").write_bytes(b"gone")
+    answers = {
+        "same": etags.of_bytes(b"same"),
+        "other": etags.of_bytes(b"OTHER"),
+        "parts": etags.of_chunks([LARGE], 300),
+        "foreign": "0123-77",
+        "gone": "x",
+    }
+    doubtful = [(file, answers[file.name]) for file in scan(media).files]
+    (media / "gone").unlink()
+    tally = Tally()
+    differ = proof.unequal(doubtful, memory, tally, lambda: None)
+    assert sorted(file.name for file in differ) == ["foreign", "other"]
+    assert tally.problems == [Problem("gone", "No such file or directory")]
