@@ -50,7 +50,7 @@ sync_with_uv() {
     index=$(.venv/bin/pip config get global.index-url 2>/dev/null || true)
     index=${PIP_INDEX_URL:-$index}
     [ -z "$index" ] || export UV_DEFAULT_INDEX=$index
-    .venv/bin/uv pip sync --require-hashes --python .venv/bin/python "$locks" >>"$log" 2>&1
+    .venv/bin/uv pip sync --require-hashes --compile-bytecode --python .venv/bin/python "$locks" >>"$log" 2>&1
 }
 
 # A network that signs TLS with its own authority is believed as far as the machine believes it.
