@@ -1,5 +1,6 @@
 """Set what holds for all tests."""
 
+import signal
 from collections.abc import Mapping
 
 import pytest
@@ -11,6 +12,8 @@ from slipway.console import Console
 # A busy machine is no reason for a property to fail.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+# Started in the background, a shell lets all of its programs ignore Ctrl-C, which tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
