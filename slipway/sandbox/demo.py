@@ -12,7 +12,7 @@ from slipway import baseimages, envfile, environment, local
 from slipway.command import Command, Shell
 from slipway.console import Console, seconds, size
 from slipway.environment import read_variables
-from slipway.errors import ConfigurationError, SlipwayError
+from slipway.errors import INTERRUPTED, ConfigurationError, SlipwayError
 from slipway.sandbox import cloud, samples
 from slipway.sandbox.browser import Browser
 from slipway.secrets import Secret, generate
@@ -134,7 +134,12 @@ def _invoke(root: Path, name: str, *options: str) -> dict[str, Any]:
     command = Command.of(invoke, name, "--json", *options, cwd=root, env=env)
     sys.stdout.flush()
     process = Shell().start(command, stdout=subprocess.PIPE, stderr=None)
-    said, _ = process.communicate()
+    try:
+        said, _ = process.communicate()
+    except KeyboardInterrupt:
+        # The terminal interrupted the command as well, which says what it has left.
+        process.wait()
+        sys.exit(INTERRUPTED)
     if process.returncode != 0:
         sys.exit(process.returncode)
     return dict(json.loads(said))
