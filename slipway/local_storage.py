@@ -29,7 +29,8 @@ def env_file(root: Path) -> Path:
 def switch(root: Path, name: str, console: Console) -> Secret:
     """Let the next start use the storage of environment `name`; return its DSN.
 
-    Raises ConfigurationError where there is none yet, or where only its hosts reach it.
+    Live's name must be typed. Raises ConfigurationError where there is none yet, or where only
+    its hosts reach it, and Declined.
     """
     other = environment.load(name, root)
     found = other.variable(STORAGE)
@@ -39,7 +40,8 @@ def switch(root: Path, name: str, console: Console) -> Secret:
             "run 'invoke local.up' without --storage",
         )  # fmt: skip
     console.warn(f"uploads on this machine become files of {name}, until 'invoke local.up'")
-    console.confirm(f"Use the storage of {name}?", type_name=other.typed_name)
+    if other.typed_name:
+        console.confirm(f"Use the storage of {name}?", type_name=other.typed_name)
     variables = {**read_variables(root / "env" / "local.env"), STORAGE: found}
     lines = [f"{key}={envfile.quoted(value.reveal())}\n" for key, value in variables.items()]
     envfile.write(root / "env" / SWITCHED, "".join(lines))

@@ -73,8 +73,8 @@ def fetch(url: str) -> bytes:
     return answer.content
 
 
-def storage_url() -> str:
-    settings = environment.load("test", ROOT).storage
+def storage_url(env: str = "test") -> str:
+    settings = environment.load(env, ROOT).storage
     return f"{settings.endpoint}/{settings.bucket}/"
 
 
@@ -141,17 +141,45 @@ def test_the_local_site_on_the_environments_bucket_and_back(tutorial: Tutorial) 
 
 def test_everything_in_the_cloud(tutorial: Tutorial) -> None:
     run_step("cloud", {"[y/N]": "y"})
-    site = environment.load("test", ROOT).site.url
-    person = tutorial.person(site, "5 cloud")
+    everything_is_there(tutorial, "test", storage_url(), "5 cloud")
+
+
+def test_the_local_site_on_azure(tutorial: Tutorial) -> None:
+    run_step("local-on-azure")
+    person = tutorial.person(LOCAL, "6 local on Azure")
+    file = tutorial.picture("on azure.png", 44)
+    url = person.upload(file)
+    assert url.startswith(storage_url("azure"))
+    assert fetch(url) == file.read_bytes()
+    assert person.open_link() == url
+    assert not (ROOT / "data" / "media" / Path(url).name).exists()
+
+
+def test_everything_on_azure(tutorial: Tutorial) -> None:
+    run_step("azure", {"[y/N]": "y"})
+    again = tutorial.person(LOCAL, "7 back").upload(tutorial.picture("back from azure.png", 45))
+    assert again.startswith(f"{LOCAL}/media/")
+    everything_is_there(tutorial, "azure", storage_url("azure"), "8 Azure")
+
+
+def test_everything_on_the_hosts_disk(tutorial: Tutorial) -> None:
+    run_step("volume", {"[y/N]": "y"})
+    site = environment.load("volume", ROOT).site.url
+    everything_is_there(tutorial, "volume", f"{site}/media/", "9 volume")
+
+
+def everything_is_there(tutorial: Tutorial, env: str, files: str, story: str) -> None:
+    """Find every row and file in the deployed site, and upload one more below `files`."""
+    person = tutorial.person(environment.load(env, ROOT).site.url, story)
     listed = person.listed()
     rows = int(Shell().run(local.script(ROOT, ROWS)).stdout.split()[-1])
     assert len(listed) == rows
     for name, content in tutorial.uploaded.items():
-        assert listed[name].startswith(storage_url())
+        assert listed[name].startswith(files)
         assert fetch(listed[name]) == content
     file = tutorial.picture("from the cloud.png", 43)
     url = person.upload(file)
-    assert url.startswith(storage_url())
+    assert url.startswith(files)
     assert person.open_link() == url
     assert person.width_of_the_picture() == 43
     assert fetch(url) == file.read_bytes()
