@@ -1,0 +1,73 @@
+"""Switch the deployed database under visitors: none of their requests fails."""
+
+import http.client
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.e2e.machine import result_of
+
+SITE = ("127.0.0.1", 8080)
+VISITORS, PAUSE = 4, 0.02
+
+
+@dataclass
+class Visits:
+    """Hold what visitors of the page that shows the rows have seen."""
+
+    seconds: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"{len(self.seconds)} requests, longest {max(self.seconds) * 1000:.0f} ms"
+
+    def ask(self, connection: http.client.HTTPConnection) -> None:
+        begin = time.monotonic()
+        try:
+            connection.request("GET", "/", headers={"Host": "test.localhost:8080"})
+            answer = connection.getresponse()
+            page = answer.read()
+            # A page without links would be one of an empty database.
+            if answer.status != 200 or b"/myapp-test/" not in page:
+                self.failures.append(f"{answer.status}, {len(page)} bytes")
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            self.failures.append(f"{type(error).__name__} {error}")
+        self.seconds.append(time.monotonic() - begin)
+
+
+@contextmanager
+def visitors() -> Iterator[Visits]:
+    visits, stop = Visits(), threading.Event()
+
+    def visit() -> None:
+        connection = http.client.HTTPConnection(*SITE, timeout=60)
+        while not stop.wait(PAUSE):
+            visits.ask(connection)
+        connection.close()
+
+    threads = [threading.Thread(target=visit, daemon=True) for _ in range(VISITORS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield visits
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(90)
+
+
+def test_no_request_fails_while_databases_are_switched(story: dict[str, Any]) -> None:
+    assert story["url"]
+    # The second undo leads back to what was pushed.
+    for command in ("push-db", "undo-db", "undo-db"):
+        with visitors() as visits:
+            time.sleep(1)
+            said = result_of(command, "--yes")
+            time.sleep(1)
+        print(f"\n{command}: {visits}, switched in {said['downtime_ms']} ms")
+        assert visits.failures == []
+        assert len(visits.seconds) > 50
