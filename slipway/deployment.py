@@ -221,7 +221,7 @@ class Deployment:
         project, stack = self.environment.project, self.environment.stack
         try:
             kept = history.kept(history.read(self.manager, stack), prune.KEEP)
-            used = prune.in_use(self.manager, project) | {one.release for one in kept}
+            used = prune.in_use(self.manager, project)
             for one in (self.here, *(host for _, host in self.hosts)):
                 prune.images(one, project, used)
             prune.secrets(self.manager, stack, frozenset(one.secret for one in kept))

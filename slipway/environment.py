@@ -34,6 +34,8 @@ from slipway.toml import Problems, Table
 
 # env/local.env is the local site's; env/example.toml explains the settings.
 RESERVED = {"local", "example"}
+# `myapp-live-trial` is a stack of the environment live.
+ENDINGS = {"release", "trial", "plan", "services"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +99,11 @@ def load(name: str, root: Path) -> Environment:
     Raises ConfigurationError, or ConfigurationErrors with every problem at once.
     """
     where = f"env/{name}.toml"
-    if not checks.NAME.fullmatch(name) or name in RESERVED:
+    if not checks.NAME.fullmatch(name) or name in RESERVED or name.split("-")[-1] in ENDINGS:
         raise ConfigurationError(
             f"the environment {name!r}", "cannot have this name",
-            "take small letters, digits and hyphens; local and example are taken",
+            "take small letters, digits and hyphens; local and example are taken, "
+            "and so is what ends in -release, -trial, -plan or -services",
         )  # fmt: skip
     problems = Problems(where)
     table = Table(_toml(root, name, where), "", problems)

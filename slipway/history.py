@@ -13,6 +13,7 @@ from slipway.engine import Engine
 LABEL = "slipway.record-of"
 KEEP = 40
 SERVES = "serves"
+ROTATE = "rotate-keys"
 # A config's name holds 64 characters.
 LONGEST_STACK = 34
 
@@ -82,9 +83,27 @@ def read(engine: Engine, stack: str) -> list[Record]:
 
 
 def kept(records: list[Record], keep: int) -> list[Record]:
-    """Return the releases deployed last that came to serve, each once (pure)."""
-    found = [one for one in records if one.good and one.stack_file and one.action == "deploy"]
-    return found[:keep]
+    """Return the releases deployed last that came to serve, each once (pure).
+
+    A release that got a new key of the storage later is the one with that key.
+    """
+    good = [one for one in records if one.good and one.stack_file]
+    renewed = {one.release: one for one in reversed(good) if one.action in {"deploy", ROTATE}}
+    return [renewed[one.release] for one in good if one.action == "deploy"][:keep]
+
+
+def key_replaced(records: list[Record], record: Record) -> bool:
+    """Return whether the storage's key was replaced after a release of before had it (pure)."""
+    later = records[: records.index(record)]
+    return any(one.action == ROTATE and one.good for one in later)
+
+
+def releases_kept(engine: Engine, project: str, keep: int) -> set[str]:
+    """Name the releases that any environment of a project on this Swarm may go back to."""
+    found = swarm.call(engine, "GET", "/configs", filters={"label": [LABEL]})
+    stacks = {one["Spec"]["Labels"].get(LABEL) for one in found} - {None}
+    records = [one for stack in stacks for one in kept(read(engine, stack), keep)]
+    return {one.release for one in records if one.image.startswith(f"{project}:")}
 
 
 def _configs(engine: Engine, stack: str) -> list[swarm.Json]:

@@ -1,6 +1,6 @@
 """Check what a deploy needs before it touches anything."""
 
-from slipway import build, dsn, stackfile, variables
+from slipway import build, dsn, stackfile, swarm, variables
 from slipway.engine import Engine
 from slipway.environment import Environment
 from slipway.errors import ConfigurationError, ConfigurationErrors, HostError
@@ -36,6 +36,14 @@ def check_swarm(environment: Environment, manager: Engine) -> None:
     if state.get("Nodes", 0) < len(environment.hosts):
         what = f"its Swarm has {state.get('Nodes')} of {len(environment.hosts)} hosts"
         raise HostError(manager.name, what, hint)
+    takers = swarm.takers(manager)
+    if len(takers) > len(environment.hosts):
+        what = f"its Swarm gives tasks to {', '.join(sorted(takers))}"
+        where = f"env/{environment.name}.toml"
+        raise HostError(
+            manager.name, f"{what}, but {where} names only {len(environment.hosts)}",
+            "for the one taken out run 'docker node update --availability drain NAME' there",
+        )  # fmt: skip
     there = {network["Name"] for network in manager.client.api.networks()}
     for network in (PROXY_NETWORK, environment.stack):
         if network not in there:

@@ -45,11 +45,15 @@ def check(environment: Environment, host: Host, patience: float = PATIENCE) -> s
     """
     deadline = time.monotonic() + patience
     answer = ask(environment.site, host)
-    good = int(answer.status == 200)
+    good, turned = int(answer.status == 200), False
     while good < IN_A_ROW and time.monotonic() < deadline:
         time.sleep(PAUSE)
-        answer = ask(environment.site, host)
+        last, answer = answer, ask(environment.site, host)
+        turned = turned or (last.status == 200 != answer.status)
         good = good + 1 if answer.status == 200 else 0
+    if answer.status == 200 and turned and good < IN_A_ROW:
+        what = f"{PATH} answers 200 only now and then through the proxy"
+        raise DeployError(host.name, what, f"see 'invoke logs -e {environment.name}'")
     if answer.status != 200:
         said = f"answers {answer.status}" if answer.status else "does not answer"
         hint = f"is the proxy up? 'invoke provision -e {environment.name}' sets it up"

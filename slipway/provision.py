@@ -152,6 +152,8 @@ def _database_changes(
         found = ["there is no database service yet"]
     if not found:
         return [], exists
+    if exists and any(text.endswith(role.UNLIKE) for text in found):
+        found.append("from then on the running site cannot connect until 'invoke deploy'")
     return [Change("database", "change", f"database {wanted.name}", "; ".join(found))], exists
 
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from docker.errors import APIError
 
 from slipway import engine as engines
-from slipway import release, swarm
+from slipway import history, release, swarm
 from slipway.command import Shell
 from slipway.console import Console, size
 from slipway.engine import Engine
@@ -38,7 +38,8 @@ def prune(environment: Environment, console: Console, shell: Shell | None = None
                 freed += before - _bytes(one)
                 notes.append(f"{removed[name]} removed")
         with console.step("Env files in the Swarm") as notes:
-            gone = secrets(hosts[0], stack)
+            kept = history.kept(history.read(hosts[0], stack), KEEP)
+            gone = secrets(hosts[0], stack, frozenset(one.secret for one in kept))
             notes.append(f"{gone} removed")
     console.say(f"{size(max(0, freed))} freed")
     console.result({"images": removed, "secrets": gone, "bytes_freed": max(0, freed)})
@@ -57,7 +58,7 @@ def images(engine: Engine, project: str, in_use: set[str]) -> int:
 
 def in_use(engine: Engine, project: str) -> set[str]:
     """Name the releases of a project that any service of the Swarm runs, or may go back to."""
-    found = set()
+    found = history.releases_kept(engine, project, KEEP)
     for service in swarm.call(engine, "GET", "/services"):
         for spec in (service["Spec"], service.get("PreviousSpec") or {}):
             image = spec.get("TaskTemplate", {}).get("ContainerSpec", {}).get("Image", "")

@@ -31,7 +31,11 @@ def rollback(
     """
     console.title(f"Roll back {environment.project} on {environment.name}")
     with cleans_up(), opened(environment, console, shell or Shell()) as run:
-        record = choose(history.read(run.manager, environment.stack), _serving(run), release)
+        records = history.read(run.manager, environment.stack)
+        record = choose(records, _serving(run), release)
+        if history.key_replaced(records, record):
+            what = "has the storage key that 'rotate-keys' has replaced since"
+            raise DeployError(record.release, what, "check that revision out, and deploy it")
         run.stack_file = record.stack_file
         wanted = _release(environment, record)
         with run.alone("rolls back"), run.recorded(wanted, "rollback", []):

@@ -65,7 +65,8 @@ def _renewed(environment: Environment, provider: Provider, console: Console) -> 
     try:
         values = variables.values(environment, made)
         text = envfile.render(environment.root, values, environment.variables)
-        envfile.write(environment.env_file, text)
+        present = environment.env_file.read_text(encoding="utf-8")
+        envfile.write(environment.env_file, envfile.merged(present, text))
     except BaseException:
         kept = read_variables(environment.env_file).get(variables.STORAGE)
         if kept != made.render():
@@ -88,7 +89,7 @@ def _redeployed(environment: Environment, console: Console) -> str:
             console.say("nothing is deployed yet")
             return ""
         wanted = _release(run, name)
-        with run.alone("rotates the key"), run.recorded(wanted, "rotate-keys", []):
+        with run.alone("rotates the key"), run.recorded(wanted, history.ROTATE, []):
             run.hand_over(wanted)
             run.try_out(wanted)
             with run.put_back_on_failure():

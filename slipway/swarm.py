@@ -72,6 +72,15 @@ def ready_nodes(engine: Engine) -> dict[str, str]:
     }
 
 
+def takers(engine: Engine) -> list[str]:
+    """Return the host names of the nodes that are given tasks."""
+    return [
+        str(node["Description"]["Hostname"])
+        for node in call(engine, "GET", "/nodes")
+        if node["Status"]["State"] == "ready" and node["Spec"]["Availability"] == "active"
+    ]
+
+
 def logs(engine: Engine, service: str, *, errors_only: bool = False) -> str:
     """Return what the tasks of a service have written so far, in the order of writing."""
     stream = engine.client.api.service_logs(

@@ -8,6 +8,7 @@ debian=$(. /etc/os-release 2>/dev/null && [ "${ID:-}" = debian ] && echo "${VERS
 
 find_missing_tools() {
     has git || packages+=(git)
+    has make || packages+=(make)
     has ssh || packages+=(openssh-client)
     # The tutorial is tested in a real browser.
     [ "$locks" != requirements-dev.txt ] || has chromedriver || packages+=(chromium chromium-driver)

@@ -15,6 +15,7 @@ from slipway.postgres.server import Client, Psql, deployed
 
 START_SECONDS = 60.0
 PAUSE = 0.5
+UNLIKE = "has another password"
 
 
 @contextmanager
@@ -67,7 +68,7 @@ def _role_steps(psql: Psql, dsn: DatabaseDsn) -> list[tuple[str, str]]:
     if login != "t":
         steps.append((f"{name} cannot log in", f"ALTER ROLE {role} LOGIN;"))
     if not scram.matches(stored, dsn.password):
-        steps.append((f"{name} has another password", f"ALTER ROLE {role} {password};"))
+        steps.append((f"{name} {UNLIKE}", f"ALTER ROLE {role} {password};"))
     return steps
 
 

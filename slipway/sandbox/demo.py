@@ -22,6 +22,8 @@ SANDBOX = "http://127.0.0.1:8080"
 SITE = "http://test.localhost:8080"
 HOST = "test.localhost:8080"
 ADMIN = "admin"
+# All at once, side by side: later each part would wait for its own.
+IMAGES = (*local.BASE_IMAGES, "caddy:2", "registry:2", cloud.HOST_IMAGE, cloud.S3_IMAGE)
 UPLOADS = ("Grüße aus Zürich.txt", "harbour map.svg", "read me.html")
 ROWS = """
 import json, sys
@@ -48,7 +50,7 @@ def demo(root: Path, console: Console) -> None:
     shell = Shell()
     _only_on_the_sandbox(root)
     console.title("1  A cloud on this machine")
-    baseimages.ensure(list(baseimages.RECIPES), shell, console)
+    baseimages.ensure(IMAGES, shell, console)
     cloud.up(root, console)
     console.title("2  The local site, with real files")
     local.up(root, console)

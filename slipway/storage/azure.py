@@ -20,6 +20,8 @@ from slipway.storage.azure_client import explained, service, unsupported
 from slipway.storage.base import Step
 
 CONNECTION, KEY = "AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_KEY"
+# https://learn.microsoft.com/rest/api/storageservices/set-blob-service-properties
+MOST_CORS_RULES = 5
 ACCOUNT_KEY = "Azure signs the URLs of private files by the account's key alone, which the site"
 ACCOUNT_KEY += " therefore gets: give each environment an account of its own"
 
@@ -209,7 +211,10 @@ class AzureProvider:
         rule = azure_rules.cors_rule(self.storage)
         own = azure_rules.meaning(rule)
         others = [one for one in present if azure_rules.meaning(one) != own]
-        self._service.set_service_properties(cors=[rule, *others][:5])
+        if len(others) == MOST_CORS_RULES:
+            what = f"the account has {len(others)} CORS rules of others already, and takes no more"
+            raise StorageError(self.where, what, "delete one that nobody needs, in Azure's portal")
+        self._service.set_service_properties(cors=[rule, *others])
 
     def _empty(self) -> None:
         for name in list(self._container.list_blob_names(name_starts_with=self.storage.folder)):

@@ -46,6 +46,7 @@ class S3Provider:
         """Read the bucket and its user, and return what differs."""
         with explained(self.where):
             state = self._reader.state(self._present)
+        self._refuse_to_share(state)
         self._keys.before = state.keys
         self.notes = [
             f"this server has no {part}: {what}"
@@ -97,6 +98,13 @@ class S3Provider:
             self._keys.before = frozenset(self._keys.listed())
             if len(self._keys.before) == 1:
                 self._create_key()
+            elif not (self._present and self._keys.is_newest(self._present.key)):
+                raise StorageError(
+                    f"user {self.user}",
+                    f"has the keys {', '.join(sorted(self._keys.before))}, and which is older than "
+                    "that of the env file is not known",
+                    "delete by hand the one that nobody uses, and run it again",
+                )
         return True
 
     def retire(self) -> None:
@@ -117,6 +125,7 @@ class S3Provider:
         """Return what removes objects, own rules, the bucket if nothing else is in it, the user."""
         with explained(self.where):
             state = self._reader.state(None)
+        self._refuse_to_share(state)
         bucket, steps = f"bucket {self.storage.bucket}", []
         if state.bucket:
             what = f"everything under {self.storage.prefix}/" if self.storage.prefix else "its all"
@@ -127,6 +136,17 @@ class S3Provider:
             remove = partial(self._keys.remove_user, s3_rules.POLICY_NAME)
             steps.append(self._step("delete", f"user {self.user}", "with its keys", remove))
         return steps
+
+    def _refuse_to_share(self, state: State) -> None:
+        """Refuse a bucket with others' files where, for want of a prefix, all would be this one's.
+
+        Raises StorageError.
+        """
+        others = s3_rules.neighbours(state, self.own)
+        if others and not self.storage.prefix:
+            what = f"holds files of other environments ({', '.join(others)})"
+            hint = "give this one a bucket of its own or, before its first deploy, storage.prefix"
+            raise StorageError(f"bucket {self.storage.bucket}", what, hint)
 
     def _bucket_steps(self, state: State) -> list[Step]:
         storage, bucket = self.storage, f"bucket {self.storage.bucket}"

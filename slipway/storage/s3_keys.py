@@ -1,6 +1,7 @@
 """Make and delete the site's key; a note on disk tells the next run what a killed one made."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 from botocore.exceptions import ClientError
@@ -26,6 +27,15 @@ class Keys:
         found = absent(self.iam.list_access_keys, UserName=self.user) or {}
         return [key["AccessKeyId"] for key in found.get("AccessKeyMetadata", ())]
 
+    def is_newest(self, key: str) -> bool:
+        """Tell whether an earlier rotation made this key: by its note, or by the server's dates."""
+        if key not in self._noted({key}):
+            return True
+        found = absent(self.iam.list_access_keys, UserName=self.user) or {}
+        dates = {one["AccessKeyId"]: one.get("CreateDate") for one in found["AccessKeyMetadata"]}
+        mine = dates.pop(key, None)
+        return mine is not None and all(date is not None and date < mine for date in dates.values())
+
     def create(self) -> tuple[str, Secret]:
         """Make a key; what was there before is noted first, for a run that is killed."""
         self._asked = True
@@ -48,14 +58,18 @@ class Keys:
 
     def orphans(self, present: S3Dsn | None) -> list[str]:
         """Return the keys that a killed run made and nobody holds."""
+        held = {present.key} if present else set()
+        return sorted(self.before - self._noted(self.before) - held)
+
+    def _noted(self, unknown: Collection[str]) -> set[str]:
+        """Return the keys from before the last one was made; without a note, `unknown`."""
         try:
             noted = json.loads(self._note.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return []
+            return set(unknown)
         if noted.get("user") != self.user:
-            return []
-        held = {present.key} if present else set()
-        return sorted(self.before - set(noted.get("before", ())) - held)
+            return set(unknown)
+        return set(noted.get("before", ()))
 
     def forget(self) -> None:
         """Take the note away: the key has reached the env file, or is gone."""

@@ -13,6 +13,7 @@ from slipway.settings.storage import Storage
 
 Document = Mapping[str, Any]
 POLICY_NAME = "slipway-media"
+MARK = "Slipway"
 FORMER_SID = "PublicRead"
 VERSION = "2012-10-17"
 
@@ -51,7 +52,7 @@ def objects(storage: Storage) -> str:
 def own_name(stack: str) -> str:
     """Return what marks an environment's own statement and rule in a shared bucket."""
     words = re.split(r"[^A-Za-z0-9]+", stack)
-    return "Slipway" + "".join(word.capitalize() for word in words)
+    return MARK + "".join(word.capitalize() for word in words)
 
 
 def public_read(storage: Storage, name: str) -> Document:
@@ -167,6 +168,15 @@ def cors(storage: Storage, name: str) -> Document:
         "AllowedHeaders": ["*"],
         "MaxAgeSeconds": 3600,
     }
+
+
+def neighbours(state: State, name: str) -> list[str]:
+    """Name the other environments that have marked something in the bucket as theirs."""
+    statements = _listed((state.policy or {}).get("Statement", []))
+    marks = [one.get("Sid") for one in statements]
+    marks += [rule.get("ID") for rule in [*(state.cors or ()), *(state.lifecycle or ())]]
+    own = {name, f"{name}Tls"}
+    return sorted({mark for mark in marks if str(mark).startswith(MARK) and mark not in own})
 
 
 def with_cors(found: list[Document] | None, wanted: Document) -> list[Document]:

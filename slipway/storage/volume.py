@@ -3,7 +3,7 @@
 import uuid
 from functools import partial
 
-from slipway import ssh
+from slipway import probe, ssh
 from slipway.command import Shell
 from slipway.dsn import FileDsn
 from slipway.environment import Environment
@@ -65,14 +65,19 @@ class VolumeProvider:
     def prove(self) -> None:
         """Write a file, read it back through the proxy, try to list the folder, and delete it."""
         name = f"{FOLDER}/{uuid.uuid4().hex} é+%.txt"
-        body = uuid.uuid4().bytes
+        body = uuid.uuid4().hex.encode()
         self._run("sh", "-c", WRITE, f"{self.folder}/{name}", stdin=body)
         try:
-            site = self.environment.site.url.rstrip("/")
-            read_back(site + MEDIA.url_of(name), body)
-            refused(f"{site}{MEDIA.url}{FOLDER}/", "anybody may list the folder", {401, 403, 404})
+            read_back(MEDIA.url_of(name), body, self._get)
+            listing = f"{MEDIA.url}{FOLDER}/"
+            refused(listing, "anybody may list the folder", {401, 403, 404}, self._get)
         finally:
             self._run("rm", "-rf", f"{self.folder}/{FOLDER}")
+
+    def _get(self, path: str) -> tuple[int, bytes]:
+        """Ask this host's own proxy: the site's name may lead elsewhere, or nowhere yet."""
+        answer = probe.ask(self.environment.site, self.host, path=path)
+        return answer.status, answer.text.encode()
 
     def renew(self) -> bool:
         """Return that a folder knows no keys."""

@@ -35,8 +35,13 @@ def task(state: str, image: str = "myapp:1", desired: str = "running", error: st
     }
 
 
-def node(name: str, state: str = "ready") -> Json:
-    return {"ID": f"id-{name}", "Description": {"Hostname": name}, "Status": {"State": state}}
+def node(name: str, state: str = "ready", availability: str = "active") -> Json:
+    return {
+        "ID": f"id-{name}",
+        "Description": {"Hostname": name},
+        "Status": {"State": state},
+        "Spec": {"Availability": availability},
+    }
 
 
 @dataclass

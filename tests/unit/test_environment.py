@@ -150,7 +150,7 @@ def test_the_example_names_every_setting_and_is_valid(root: Path) -> None:
     assert {name for name in settings if f"\n{name} = " not in text} == set()
 
 
-@pytest.mark.parametrize("name", ["local", "example", "My Env", "../x"])
+@pytest.mark.parametrize("name", ["local", "example", "My Env", "../x", "live-trial", "plan"])
 def test_some_names_are_refused(root: Path, name: str) -> None:
     with pytest.raises(ConfigurationError, match="cannot have this name"):
         environment.load(name, root)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from slipway import history, swarm
@@ -69,6 +71,26 @@ def test_the_release_before_is_chosen_or_the_one_named(
     records: list[Record], serving: str, name: str, chosen: str
 ) -> None:
     assert choose(records, serving, name).release == chosen
+
+
+def test_a_release_that_got_a_new_key_is_gone_back_to_with_that_key() -> None:
+    rotated = replace(R1, action=history.ROTATE, secret="env-2")
+    records = [R2, rotated, R1]
+    found = choose(records, "r2", "")
+    assert (found.release, found.secret) == ("r1", "env-2")
+    assert not history.key_replaced(records, found)
+
+
+def test_a_release_of_before_the_present_key_is_known_as_such() -> None:
+    records = [replace(R2, action=history.ROTATE, secret="env-2"), R2, R1]
+    assert history.key_replaced(records, choose(records, "r2", ""))
+
+
+def test_releases_of_all_environments_of_a_project_are_kept(fake: FakeSwarm) -> None:
+    history.write(fake.engine, "myapp-live", R1)
+    history.write(fake.engine, STACK, R2)
+    history.write(fake.engine, "other-live", replace(R3, image="other:r3"))
+    assert history.releases_kept(fake.engine, "myapp", 5) == {"r1", "r2"}
 
 
 @pytest.mark.parametrize(

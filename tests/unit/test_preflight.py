@@ -3,13 +3,13 @@ from typing import Any
 
 import pytest
 
-from slipway import preflight
+from slipway import preflight, swarm
 from slipway.engine import Engine
 from slipway.environment import Environment
 from slipway.errors import ConfigurationErrors, HostError
 from slipway.secrets import Secret
 from tests.unit.factory import ROOT, environment
-from tests.unit.fakeswarm import FakeSwarm
+from tests.unit.fakeswarm import FakeSwarm, node
 
 VARIABLES = {
     "SECRET_KEY": "key",
@@ -63,6 +63,14 @@ def manager(state: str = "active", control: bool = True, nodes: int = 1, *nets: 
     return engine
 
 
+@pytest.fixture
+def nodes(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    fake = FakeSwarm(nodes={"host1": node("host1")})
+    monkeypatch.setattr(swarm, "call", fake.call)
+    return fake.nodes
+
+
+@pytest.mark.usefixtures("nodes")
 def test_a_swarm_with_both_networks_passes() -> None:
     preflight.check_swarm(
         environment(), manager("active", True, 1, "slipway-proxy", "myapp-test", "bridge")
@@ -79,6 +87,18 @@ def test_a_swarm_with_both_networks_passes() -> None:
         (manager("active", True, 1, "slipway-proxy"), "has no network myapp-test"),
     ],
 )
+@pytest.mark.usefixtures("nodes")
 def test_hosts_that_are_not_provisioned_are_named(engine: Engine, said: str) -> None:
     with pytest.raises(HostError, match=f"host1: {said}; run 'invoke provision -e test'"):
         preflight.check_swarm(environment(), engine)
+
+
+def test_a_host_that_was_taken_out_but_is_given_tasks_is_named(nodes: dict[str, Any]) -> None:
+    there = manager("active", True, 2, "slipway-proxy", "myapp-test")
+    nodes["host2"] = node("host2")
+    said = "gives tasks to host1, host2, but env/test.toml names only 1; .* drain NAME"
+    with pytest.raises(HostError, match=said):
+        preflight.check_swarm(environment(), there)
+    for state, availability in (("ready", "drain"), ("down", "active")):
+        nodes["host2"] = node("host2", state, availability)
+        preflight.check_swarm(environment(), there)

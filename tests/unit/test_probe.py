@@ -1,3 +1,4 @@
+import itertools
 import socket
 import ssl
 import threading
@@ -90,6 +91,19 @@ def test_the_proxy_gets_a_moment_to_find_the_new_tasks(monkeypatch: pytest.Monke
     with proxy(503, 502, 200) as (port, asked):
         check_at(monkeypatch, port, patience=5)
     assert len(asked) == 2 + probe.IN_A_ROW
+
+
+def test_a_release_that_answers_now_and_then_fails_the_deploy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    answers = itertools.cycle([probe.Answer(503, "busy"), probe.Answer(200, "ok")])
+    monkeypatch.setattr(probe, "ask", lambda *_: next(answers))
+    monkeypatch.setattr(probe, "PAUSE", 0.0)
+    # The last of them is a good one.
+    moments = iter(range(100))
+    monkeypatch.setattr("slipway.probe.time.monotonic", lambda: next(moments))
+    with pytest.raises(DeployError, match="answers 200 only now and then"):
+        probe.check(environment(), HERE, patience=10)
 
 
 def test_a_release_that_turns_bad_after_its_first_good_answers_fails_the_deploy(

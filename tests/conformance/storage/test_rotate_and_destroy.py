@@ -1,5 +1,6 @@
 """Rotate the key and take an environment away, on a real storage; the hosts stand aside here."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -116,3 +117,33 @@ def test_destroy_refuses_files_unless_told_and_leaves_nothing_behind(
     assert "rotated" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
     assert "myapp-test-media" not in [user["UserName"] for user in iam.list_users()["Users"]]
     assert destroy.destroy(site, YES, plan_only=True) == 0
+
+
+def test_two_keys_of_which_the_env_file_holds_the_older_are_not_rotated(site: Environment) -> None:
+    old = used(site)
+    # Seconds count in the server's dates.
+    time.sleep(1.1)
+    made = client(site.storage, "iam").create_access_key(UserName="myapp-test-media")
+    other = made["AccessKey"]["AccessKeyId"]
+    with pytest.raises(StorageError, match=r"has the keys .*; delete by hand the one"):
+        rotate.rotate_keys(site, YES)
+    assert keys(site) == sorted([old.key, other])
+
+
+def test_what_a_person_wrote_into_the_env_file_survives(
+    site: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with site.env_file.open("a") as file:
+        file.write("# mine\nMINE=1\n")
+    monkeypatch.setattr(rotate, "_redeployed", lambda *_: "release")
+    rotate.rotate_keys(again(site), YES)
+    assert site.env_file.read_text().endswith("# mine\nMINE=1\n")
+
+
+def test_a_bucket_with_files_of_others_is_neither_taken_nor_destroyed(site: Environment) -> None:
+    whole = replace(site.storage, prefix="")
+    neighbour = replace(site, name="live", storage=whole)
+    with pytest.raises(StorageError, match=r"files of other environments \(SlipwayMyappTest\)"):
+        provider(neighbour).steps()
+    with pytest.raises(StorageError, match="files of other environments"):
+        provider(neighbour).removal()
