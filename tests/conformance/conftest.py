@@ -91,6 +91,9 @@ def volume_bucket(request: pytest.FixtureRequest) -> Bucket:
 
 
 @pytest.fixture(params=KINDS)
-def bucket(request: pytest.FixtureRequest) -> Bucket:
+def bucket(request: pytest.FixtureRequest) -> Iterator[Bucket]:
     makers = {"s3": s3_bucket, "azure": azure_bucket, "volume": volume_bucket}
-    return makers[request.param](request)
+    made = makers[request.param](request)
+    yield made
+    if isinstance(made, VolumeBucket):
+        made.close()
