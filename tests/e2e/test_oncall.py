@@ -60,6 +60,7 @@ def test_status_says_what_is_broken_and_exits_11() -> None:
     before = ENV_FILE.read_bytes()
     try:
         ENV_FILE.write_bytes(before + b"ADDED=1\n")
+        until_nothing_serves()
         done = invoke("status", check=False)
     finally:
         ENV_FILE.write_bytes(before)
@@ -68,6 +69,13 @@ def test_status_says_what_is_broken_and_exits_11() -> None:
     assert "env/test.env differs from what is deployed" in done.stdout
     assert "✗ web" in done.stdout or "! web" in done.stdout
     until_healthy()
+
+
+def until_nothing_serves() -> None:
+    deadline = time.monotonic() + 90
+    while get("/livez")[0] == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
 
 
 def until_healthy() -> None:
