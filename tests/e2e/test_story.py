@@ -185,6 +185,36 @@ def test_the_demo_again_is_quick(story: dict[str, Any]) -> None:
     assert took < 90
 
 
+def test_any_value_of_a_variable_arrives_in_the_container(story: dict[str, Any]) -> None:
+    assert story["url"]
+    value = 'it\'s "q" $HOME ${X} #1 \\n é 漢\nsecond line\t=end '
+    subprocess.run(
+        [INVOKE, "env-vars", "--set", "ODD"], cwd=ROOT, input=value, text=True, check=True
+    )
+    assert result_of("deploy")["changed"] is True
+    code = "import os, sys; sys.stdout.buffer.write(os.environ['ODD'].encode())"
+    seen = subprocess.run(
+        [INVOKE, "shell"], cwd=ROOT, capture_output=True, check=True,
+        input=f'python manage.py shell -v 0 -c "{code}"\n'.encode(),
+    ).stdout  # fmt: skip
+    assert seen.decode() == value
+
+
+def test_destroy_leaves_nothing_of_the_environment(story: dict[str, Any]) -> None:
+    assert story["url"]
+    done = invoke("destroy", "--yes", check=False)
+    assert "add --with-objects" in done.stderr
+    invoke("destroy", "--yes", "--with-objects")
+    assert not (ROOT / "env" / "test.env").exists()
+    host = ("exec", "slipway-host1", "docker")
+    names = docker(*host, "service", "ls", "--format", "{{.Name}}").split()
+    for kind in ("volume", "network", "secret", "config"):
+        names += docker(*host, kind, "ls", "--format", "{{.Name}}").split()
+    assert [name for name in names if name.startswith("myapp-test")] == []
+    assert "myapp-test" not in docker("exec", "slipway-host1", "ls", "/srv/slipway").split()
+    assert result_of("destroy", "--plan")["changes"] == []
+
+
 def test_sandbox_down_removes_every_trace(story: dict[str, Any]) -> None:
     assert story["url"]
     invoke("local.down")

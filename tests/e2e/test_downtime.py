@@ -1,6 +1,7 @@
-"""Switch the deployed database under visitors: none of their requests fails."""
+"""Switch database and key of the deployed site under visitors: no request of theirs fails."""
 
 import http.client
+import shlex
 import threading
 import time
 from collections.abc import Iterator
@@ -8,10 +9,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.e2e.machine import result_of
+import pytest
+from botocore.exceptions import ClientError
+
+from slipway import dsn, environment
+from slipway.dsn import S3Dsn
+from slipway.storage.s3_client import app_client
+from tests.e2e.machine import ROOT, invoke, result_of
 
 SITE = ("127.0.0.1", 8080)
 HEADERS = {"Host": "test.localhost:8080", "Cookie": f"sessionid={'a' * 32}"}
+WRITE = """
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+name = default_storage.save("rotated.txt", ContentFile(b"new key"))
+default_storage.delete(name)
+print("written")
+"""
 VISITORS, PAUSE = 4, 0.02
 
 
@@ -71,3 +85,23 @@ def test_no_request_fails_while_databases_are_switched(story: dict[str, Any]) ->
         print(f"\n{command}: {visits}, switched in {said['downtime_ms']} ms")
         assert visits.failures == []
         assert len(visits.seconds) > 50
+
+
+def test_no_request_fails_while_the_storages_key_is_replaced(story: dict[str, Any]) -> None:
+    old = key()
+    with visitors() as visits:
+        said = result_of("rotate-keys", "--yes")
+    print(f"\nrotate-keys: {visits}, {said['seconds']} s")
+    assert visits.failures == []
+    assert (said["rotated"], said["release"]) == (True, story["first"]["deploy"]["release"])
+    assert key() != old
+    # The release that runs writes with the new key, and the old one opens nothing any more.
+    assert invoke("manage", f"shell -c {shlex.quote(WRITE)}").stdout.split()[-1] == "written"
+    with pytest.raises(ClientError, match=r"InvalidAccessKeyId|AccessDenied"):
+        app_client(old).list_objects_v2(Bucket=old.bucket)
+
+
+def key() -> S3Dsn:
+    found = dsn.storage(environment.load("test", ROOT).variable("DEFAULT_STORAGE_DSN"))
+    assert isinstance(found, S3Dsn)
+    return found
