@@ -17,13 +17,20 @@ from tests.browser.chromium import SCRIPT_RAN, Person, chromium
 from tests.browser.page import steps, unnamed_blocks
 from tests.browser.picture import png
 from tests.browser.terminal import run_step
-from tests.e2e.machine import ROOT, first_demo
+from tests.e2e.machine import ROOT, docker, first_demo, invoke, result_of
 
 LOCAL = "http://localhost:8000"
 USER = "ada"
 FORGET = f"""
 from django.contrib.auth import get_user_model
 get_user_model().objects.filter(username="{USER}").delete()
+"""
+# Files that the local site wrote into other storages are not in its folder.
+ELSEWHERE = """
+from uploader.models import UploadedFile
+for row in UploadedFile.objects.all():
+    if not row.file.storage.exists(row.file.name):
+        row.delete()
 """
 ROWS = """
 from uploader.models import UploadedFile
@@ -63,6 +70,8 @@ def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tutorial]:
     folder = tmp_path_factory.mktemp("uploads")
     with chromium(tmp_path_factory.mktemp("profile")) as driver:
         yield Tutorial(driver, password, folder, {})
+    invoke("local.up")
+    Shell().run(local.script(ROOT, ELSEWHERE))
 
 
 def fetch(url: str) -> bytes:
@@ -166,6 +175,21 @@ def test_everything_on_the_hosts_disk(tutorial: Tutorial) -> None:
     run_step("volume", {"[y/N]": "y"})
     site = environment.load("volume", ROOT).site.url
     everything_is_there(tutorial, "volume", f"{site}/media/", "9 volume")
+
+
+@pytest.mark.parametrize("env", ["azure", "volume"])
+def test_an_environment_is_taken_away_and_its_neighbour_serves_on(
+    tutorial: Tutorial, env: str
+) -> None:
+    folder = environment.load(env, ROOT).stack
+    invoke("destroy", "-e", env, "--yes", "--with-objects")
+    assert result_of("destroy", "-e", env, "--plan")["changes"] == []
+    assert not (ROOT / "env" / f"{env}.env").exists()
+    host = ("exec", "slipway-host1")
+    left = docker(*host, "docker", "service", "ls") + docker(*host, "docker", "volume", "ls")
+    assert folder not in left + docker(*host, "ls", "/srv/slipway")
+    site = environment.load("test", ROOT).site.url
+    assert tutorial.person(site, f"10 without {env}").listed()
 
 
 def everything_is_there(tutorial: Tutorial, env: str, files: str, story: str) -> None:
