@@ -1,10 +1,10 @@
 """Judge whether the Django project in app/ can live here: docs/adopt.md, point by point."""
 
-import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from slipway import adopt_settings
 from slipway.findings import Finding
 
 GROUP = "app"
@@ -14,13 +14,12 @@ PACKAGES = (
     "boto3", "dj-database-url", "django", "django-storage-url", "django-storages", "gunicorn",
     "psycopg", "python-dotenv", "whitenoise",
 )  # fmt: skip
-# Set after the import, these would no longer be the environment's.
-OURS = {"ALLOWED_HOSTS", "DATABASES", "DEBUG", "MEDIA_ROOT", "MEDIA_URL", "SECRET_KEY", "STORAGES"}
-CLOUD = ("cloud.settings", 0)
 USER = re.compile(r"^USER\s+1000\b", re.MULTILINE)
 HEALTH = re.compile(r"^HEALTHCHECK\b(?!\s+NONE)", re.MULTILINE)
 SETTINGS = re.compile(r"DJANGO_SETTINGS_MODULE[\"'],\s*[\"']([\w.]+)[\"']")
 SERVED = re.compile(r"\b([a-zA-Z_][\w.]*):[a-zA-Z_]\w*[\"'\s]")
+COPIED = re.compile(r"^COPY +((?:[\w.][\w./-]* +)+)\S+$", re.MULTILINE)
+STARTED = re.compile(r"^CMD +\[\"\./([\w./-]+)\"", re.MULTILINE)
 INGREDIENT = re.compile(r"^[\s\"']*([A-Za-z0-9._-]+)", re.MULTILINE)
 
 
@@ -30,35 +29,9 @@ def look(root: Path) -> Iterator[Finding]:
     yield from _dockerfile(app)
     yield from _server(app)
     yield from _packages(app)
-    found = settings_files(app)
-    if not found:
-        yield _bad("settings", "manage.py names no settings module that is in app/")
-        return
-    yield from _settings(app, found)
-
-
-def settings_files(app: Path) -> list[Path]:
-    """Return the settings module that manage.py names, and the modules that it takes over."""
-    named = SETTINGS.search(_text(app / "manage.py"))
-    return _followed(app, _module(app, named[1])) if named else []
-
-
-def _followed(app: Path, path: Path) -> list[Path]:
-    """Return a module of app/ and those from which it imports everything, theirs included."""
-    if not path.is_file():
-        return []
-    found = [path]
-    for node in ast.walk(ast.parse(_text(path))):
-        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
-            base = path.parents[node.level - 1] if node.level else app
-            if node.module and (node.module, node.level) != CLOUD:
-                found += _followed(app, _module(base, node.module))
-    return list(dict.fromkeys(found))
-
-
-def _module(base: Path, name: str) -> Path:
-    path = base.joinpath(*name.split("."))
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    if not (app / "cloud" / "settings.py").is_file():
+        yield _bad("cloud", "app/cloud is missing", "take it from this repository's first commit")
+    yield from _settings(app)
 
 
 def _dockerfile(app: Path) -> Iterator[Finding]:
@@ -66,15 +39,29 @@ def _dockerfile(app: Path) -> Iterator[Finding]:
     if not text:
         yield _bad("Dockerfile", "app/Dockerfile is missing")
         return
-    if not USER.search(text):
-        yield _bad("Dockerfile", "does not end as user 1000, to whom env file and /data belong")
-    if not HEALTH.search(text):
-        yield _bad("Dockerfile", "has no HEALTHCHECK, so no release would ever be healthy")
-    if USER.search(text) and HEALTH.search(text):
+    wrong = list(_mistakes(app, text))
+    yield from wrong
+    if not wrong:
         yield Finding(GROUP, "Dockerfile", "ok", "runs as user 1000, with a health check")
     if not (app / ".dockerignore").is_file():
         hint = "write one, or secrets and media may enter the image"
         yield Finding(GROUP, "Dockerfile", "warn", "app/.dockerignore is missing", hint)
+
+
+def _mistakes(app: Path, dockerfile: str) -> Iterator[Finding]:
+    if not USER.search(dockerfile):
+        yield _bad("Dockerfile", "does not end as user 1000, to whom env file and /data belong")
+    if not HEALTH.search(dockerfile):
+        yield _bad("Dockerfile", "has no HEALTHCHECK, so no release would ever be healthy")
+    if absent := [name for name in _wanted(dockerfile) if not (app / name).exists()]:
+        hint = "take them from this repository's first commit, or change the Dockerfile"
+        yield _bad("Dockerfile", f"wants {', '.join(absent)}, not in app/", hint)
+
+
+def _wanted(dockerfile: str) -> list[str]:
+    """Return the files of app/ without which the image is not built or does not start."""
+    copied = [name for names in COPIED.findall(dockerfile) for name in names.split()]
+    return list(dict.fromkeys([*copied, *STARTED.findall(dockerfile)]))
 
 
 def _server(app: Path) -> Iterator[Finding]:
@@ -101,43 +88,27 @@ def _packages(app: Path) -> Iterator[Finding]:
         yield Finding(GROUP, "packages", "ok", "what app/cloud and the server need is there")
 
 
-def _settings(app: Path, files: list[Path]) -> Iterator[Finding]:
-    if not (app / "cloud" / "settings.py").is_file():
-        yield _bad("cloud", "app/cloud is missing", "take it from this repository's first commit")
-    trees = {path: ast.parse(_text(path)) for path in files}
-    lines = [(path, line) for path, tree in trees.items() if (line := _import(tree))]
+def _settings(app: Path) -> Iterator[Finding]:
+    named = SETTINGS.search(_text(app / "manage.py"))
+    files = adopt_settings.files(app, named[1]) if named else []
+    if not files:
+        yield _bad("settings", "manage.py names no settings module that is in app/")
+        return
     where = files[0].relative_to(app).as_posix()
-    if not lines:
+    later = adopt_settings.set_later(app, files[0])
+    words = adopt_settings.words(files)
+    if later is None:
         yield _bad("settings", f"{where} lacks 'from cloud.settings import *'")
-    if not any(_is_named(tree, "cloud") for tree in trees.values()):
+    if not any(word == "cloud" or word.startswith("cloud.apps.") for word in words):
         yield _bad("settings", f'{where} lacks "cloud" in INSTALLED_APPS')
-    later = [name for path, line in lines for name in _set_after(trees[path], line)]
+    if "STATIC_ROOT" in _text(app / "Dockerfile") and "STATIC_ROOT" not in words:
+        hint = 'STATIC_ROOT = os.environ.get("STATIC_ROOT", BASE_DIR / "staticfiles")'
+        yield _bad("settings", f"{where} does not take STATIC_ROOT from the image", hint)
     if later:
-        hint = "remove them there; env/<name>.env holds their values"
+        hint = "remove them there, or move the import below; env/<name>.env holds their values"
         yield _bad("settings", f"{', '.join(later)} set after the import of cloud.settings", hint)
-    elif lines:
+    elif later is not None:
         yield Finding(GROUP, "settings", "ok", f"{where} takes the environment's settings")
-
-
-def _import(tree: ast.Module) -> int:
-    """Return the line of `from cloud.settings import *`, 0 where there is none."""
-    return next(
-        (node.lineno for node in ast.walk(tree)
-         if isinstance(node, ast.ImportFrom) and node.module == "cloud.settings"), 0,
-    )  # fmt: skip
-
-
-def _is_named(tree: ast.Module, app: str) -> bool:
-    names = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)}
-    return any(isinstance(n, str) and (n == app or n.startswith(f"{app}.apps.")) for n in names)
-
-
-def _set_after(tree: ast.Module, line: int) -> list[str]:
-    assigned = (
-        target.id for node in tree.body if isinstance(node, ast.Assign) and node.lineno > line
-        for target in node.targets if isinstance(target, ast.Name)
-    )  # fmt: skip
-    return [name for name in assigned if name in OURS | {"DEFAULT_FILE_STORAGE"}]
 
 
 def _plain(name: str) -> str:

@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django_storage_url import get_storage
 
 from . import dsn
+from . import settings as environment
 from .masking import secret_key
 
 BACKENDS = {
@@ -17,6 +18,9 @@ BACKENDS = {
 }
 # What Django's own check of the key asks for, and it only where --deploy is given.
 LONG_ENOUGH, DIFFERENT = 50, 5
+WHITENOISE = "whitenoise."
+# What tells one database from another.
+PLACE = ("ENGINE", "HOST", "PORT", "NAME", "USER")
 OPTIONS = {"setting_name": "DEFAULT_STORAGE_DSN"}
 HOW = (
     'use STORAGES["default"] = {"BACKEND": "django_storage_url.dsn_configured_storage", '
@@ -109,6 +113,29 @@ def check_media_origin(**_: Any) -> list[CheckMessage]:
     return [Warning(message, hint=hint, id="cloud.W002")]
 
 
+def check_database(**_: Any) -> list[CheckMessage]:
+    """Report a default database that is not DATABASE_URL's: it may lie in the container."""
+    wanted = environment.DATABASES["default"]
+    used = settings.DATABASES["default"]
+    if not wanted or all(used.get(name) == wanted.get(name) for name in PLACE):
+        return []
+    hint = "put 'from cloud.settings import *' below whatever else sets DATABASES"
+    message = "The default database is not the one that DATABASE_URL names."
+    return [Error(message, hint=hint, id="cloud.E008")]
+
+
+def check_static_files(**_: Any) -> list[CheckMessage]:
+    """Warn where WhiteNoise keeps the static files, and nothing serves them."""
+    backend = settings.STORAGES.get("staticfiles", {}).get("BACKEND", "")
+    if not backend.startswith(WHITENOISE) or any(
+        name.startswith(WHITENOISE) for name in settings.MIDDLEWARE
+    ):
+        return []
+    hint = 'add "whitenoise.middleware.WhiteNoiseMiddleware" below SecurityMiddleware'
+    return [Warning("MIDDLEWARE lacks WhiteNoise's: no static file is served.", hint=hint,
+                    id="cloud.W003")]  # fmt: skip
+
+
 def _in_the_cloud() -> bool:
     return getattr(settings, "STAGE", "local") != "local"
 
@@ -121,4 +148,6 @@ ALL = [
     check_secret_key,
     check_allowed_hosts,
     check_media_origin,
+    check_database,
+    check_static_files,
 ]

@@ -1,3 +1,5 @@
+from unittest.mock import patch
+
 from django.conf import settings
 from django.core.checks import run_checks
 from django.test import SimpleTestCase, override_settings
@@ -68,3 +70,19 @@ class Checks(SimpleTestCase):
         shared = self.ids(MEDIA_URL="https://www.example.com/files/", **hosts)
         self.assertEqual(shared, ["cloud.W002"])
         self.assertEqual(self.ids(MEDIA_URL="https://media.example.com/", **hosts), [])
+
+    def test_another_database_than_the_environments(self) -> None:
+        named = settings.DATABASES["default"]
+        for change, ids in (
+            ({}, []), ({"CONN_MAX_AGE": 1}, []), ({"NAME": "db.sqlite3"}, ["cloud.E008"]),
+        ):  # fmt: skip
+            wanted = {"default": {**named, **change}}
+            with self.subTest(change), patch("cloud.settings.DATABASES", wanted):
+                self.assertEqual(self.ids(), ids)
+
+    def test_static_files_that_nothing_serves(self) -> None:
+        others = [name for name in settings.MIDDLEWARE if not name.startswith("whitenoise")]
+        self.assertEqual(self.ids(MIDDLEWARE=others), ["cloud.W003"])
+        backend = "django.contrib.staticfiles.storage.StaticFilesStorage"
+        elsewhere = {**settings.STORAGES, "staticfiles": {"BACKEND": backend}}
+        self.assertEqual(self.ids(MIDDLEWARE=others, STORAGES=elsewhere), [])
