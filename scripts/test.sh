@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Run the linters, then all tests: the quick ones first, the whole story last.
 #   scripts/test.sh         what one sandbox host can show, and the core of what three hosts can
-#   scripts/test.sh --long  only what needs three hosts, Debian 12 beside 13, a browser, or patience
+#   scripts/test.sh --long  only what needs three hosts, Debian 12 beside 13, a project that is not
+#                           ours, or patience
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export COVERAGE_FILE=$PWD/.coverage
@@ -12,7 +13,7 @@ PATH=$PWD/.venv/bin:$PATH
 if [ "${1:-}" = --long ]; then
     export SLIPWAY_LONG=1
     for part in tests/conformance/database/test_faults.py tests/conformance/hosts/test_roles.py \
-        tests/browser tests/e2e/three; do
+        tests/adopt tests/e2e/three; do
         pytest "$part" --durations=10
     done
     exit
