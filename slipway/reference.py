@@ -16,7 +16,7 @@ from slipway.fields import FAILURE, FIELDS
 ROOT = Path(__file__).resolve().parent.parent
 KEY = re.compile(r"([\w-]+) = (.+)")
 HEADER = re.compile(r"\[\[?([\w.-]+)\]\]?")
-VARIABLE = re.compile(r"([A-Z_]+)=")
+VARIABLE = re.compile(r"^([A-Z_]+)=\{\{ (\w+) \|")
 INTRODUCTION = """\
 # Reference
 
@@ -151,6 +151,7 @@ def _settings(example: str) -> Iterator[str]:
 
 
 def _variables(template: str) -> Iterator[str]:
+    """Yield the table of the variables that every project gets, without those of one's own."""
     rows: list[tuple[str, str]] = []
     comment: list[str] = []
     fresh = True
@@ -158,7 +159,7 @@ def _variables(template: str) -> Iterator[str]:
         if line.startswith("#"):
             comment = [*(comment if fresh else []), line.removeprefix("#").strip()]
             fresh = True
-        elif match := VARIABLE.match(line):
+        elif (match := VARIABLE.match(line)) and match[1] == match[2].upper():
             rows.append((f"`{match[1]}`", " ".join(comment)))
             fresh = False
         elif not line:

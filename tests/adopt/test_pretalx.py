@@ -1,6 +1,8 @@
 """Put pretalx, a conference tool with a life of its own, into app/ and live the story with it."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
@@ -84,6 +86,13 @@ def test_doctor_names_the_one_point_that_was_forgotten(
     path.write_text(path.read_text().replace(before, after))
     found = doctor(own)
     assert [said in text for text, state in found.items() if state == "fail"] == [True]
+
+
+def test_the_bundles_own_quick_tests_still_pass(own: Checkout) -> None:
+    checkout.adopt(own)
+    quick = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "tests/unit", "tests/contracts")
+    done = subprocess.run([sys.executable, *quick], cwd=own.root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:]
 
 
 def media(site: Checkout) -> dict[str, Path]:

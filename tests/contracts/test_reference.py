@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -22,6 +23,13 @@ STALE = (
 def test_the_reference_is_what_the_code_says() -> None:
     written = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert (written == reference.render(ROOT, namespace)) is True, STALE
+
+
+def test_a_projects_own_variables_leave_the_reference_as_it_is(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "env", tmp_path / "env", ignore=shutil.ignore_patterns("*.env"))
+    with (tmp_path / "env" / "app.env.j2").open("a") as template:
+        template.write("\n# The shop\nSHOP_URL={{ site_url | dotenv }}\nSHOP_LANGUAGE=de\n")
+    assert reference.render(tmp_path, namespace) == reference.render(ROOT, namespace)
 
 
 def test_reading_a_task_leaves_its_help_in_place() -> None:
