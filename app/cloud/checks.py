@@ -116,7 +116,7 @@ def check_media_origin(**_: Any) -> list[CheckMessage]:
 def check_database(**_: Any) -> list[CheckMessage]:
     """Report a default database that is not DATABASE_URL's: it may lie in the container."""
     wanted = environment.DATABASES["default"]
-    used = settings.DATABASES["default"]
+    used = settings.DATABASES.get("default", {})
     if not wanted or all(used.get(name) == wanted.get(name) for name in PLACE):
         return []
     hint = "put 'from cloud.settings import *' below whatever else sets DATABASES"
