@@ -101,7 +101,9 @@ def _settings(app: Path) -> Iterator[Finding]:
         yield _bad("settings", f"{where} lacks 'from cloud.settings import *'")
     if not any(word == "cloud" or word.startswith("cloud.apps.") for word in words):
         yield _bad("settings", f'{where} lacks "cloud" in INSTALLED_APPS')
-    if "STATIC_ROOT" in _text(app / "Dockerfile") and "STATIC_ROOT" not in words:
+    # An own Dockerfile may keep them elsewhere; without one, the one that is here is taken.
+    dockerfile = _text(app / "Dockerfile") or "STATIC_ROOT"
+    if "STATIC_ROOT" in dockerfile and "STATIC_ROOT" not in words:
         hint = 'STATIC_ROOT = os.environ.get("STATIC_ROOT", BASE_DIR / "staticfiles")'
         yield _bad("settings", f"{where} does not take STATIC_ROOT from the image", hint)
     if later:

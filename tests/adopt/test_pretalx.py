@@ -25,6 +25,7 @@ LACKING = (
     "lacks boto3, dj-database-url, django, django-storage-url, django-storages, gunicorn, psycopg",
     "conference/settings.py lacks 'from cloud.settings import *'",
     'conference/settings.py lacks "cloud" in INSTALLED_APPS',
+    "conference/settings.py does not take STATIC_ROOT from the image",
 )
 PATH = "conference/settings/production.py"
 SPEAKER = re.compile(r"^/harbour/speaker/[A-Z0-9]+/$")
