@@ -58,6 +58,8 @@ class Person:
         self.driver.get(urljoin(self.site, path))
 
     def log_in(self, user: str, password: str) -> None:
+        # Cookies are deleted of the site that is open.
+        self.go("/livez")
         self.driver.delete_all_cookies()
         self.go("/admin/login/?next=/admin/")
         self.driver.find_element(By.NAME, "username").send_keys(user)
