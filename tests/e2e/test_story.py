@@ -208,9 +208,9 @@ def test_any_value_of_a_variable_arrives_in_the_container(story: dict[str, Any])
 
 def test_destroy_leaves_nothing_of_the_environment(story: dict[str, Any]) -> None:
     assert story["url"]
-    done = invoke("destroy", "--yes", check=False)
+    done = invoke("destroy", "-e", "test", "--yes", check=False)
     assert "add --with-objects" in done.stderr
-    invoke("destroy", "--yes", "--with-objects")
+    invoke("destroy", "-e", "test", "--yes", "--with-objects")
     assert not (ROOT / "env" / "test.env").exists()
     host = ("exec", "slipway-host1", "docker")
     names = docker(*host, "service", "ls", "--format", "{{.Name}}").split()
@@ -218,7 +218,7 @@ def test_destroy_leaves_nothing_of_the_environment(story: dict[str, Any]) -> Non
         names += docker(*host, kind, "ls", "--format", "{{.Name}}").split()
     assert [name for name in names if name.startswith("myapp-test")] == []
     assert "myapp-test" not in docker("exec", "slipway-host1", "ls", "/srv/slipway").split()
-    assert result_of("destroy", "--plan")["changes"] == []
+    assert result_of("destroy", "-e", "test", "--plan")["changes"] == []
 
 
 def test_sandbox_down_removes_every_trace(story: dict[str, Any]) -> None:
