@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit
 
-from slipway.errors import INTERRUPTED, OK, SlipwayError
+from slipway.errors import INTERRUPTED, OK, PAGE, TOLD_MORE, SlipwayError
 
 if TYPE_CHECKING:
     from slipway.console import Console
@@ -48,7 +48,7 @@ def call(
             sys.exit(code)
         return
     console.result({"error": str(failure.message), "exit_code": failure.code})
-    raise failure from None
+    raise Exit(_with_page(str(failure.message), failure.code), failure.code) from None
 
 
 def _run(
@@ -65,6 +65,11 @@ def _run(
     module, _, function = target.partition(":")
     code = getattr(import_module(f"slipway.{module}"), function)(subject, console, **options)
     return code if isinstance(code, int) else OK
+
+
+def _with_page(message: str, code: int) -> str:
+    """Name the page that helps, where the message names none."""
+    return f"{message} ({PAGE})" if code in TOLD_MORE and "docs/" not in message else message
 
 
 def _unexpected(error: Exception) -> Exit:

@@ -39,6 +39,11 @@ EXIT_CODES = {
 }
 
 
+# The page that tells more, and of which failures.
+PAGE = "docs/oncall.md"
+TOLD_MORE = frozenset({4, 5, 6, 7, 9})
+
+
 class SlipwayError(Exit):
     """Report one problem in one line: where it is, what it is, and what to do next."""
 

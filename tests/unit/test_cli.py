@@ -54,13 +54,20 @@ def test_a_flows_number_is_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_problems_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     flow(monkeypatch, StorageError("storage", "is away", "wait"))
-    assert fails(5) == "storage: is away; wait"
+    assert fails(5) == "storage: is away; wait (docs/oncall.md)"
     flow(monkeypatch, KeyboardInterrupt())
     assert "stopped by Ctrl-C" in fails(130)
     flow(monkeypatch, OSError(28, "No space left on device", "/data/x"))
     assert fails(1) == "/data/x: No space left on device; mend that and run it again"
     flow(monkeypatch, KeyError("gone"))
     assert "unexpected KeyError: 'gone'" in fails(1)
+
+
+def test_a_failure_names_the_page_that_helps_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    flow(monkeypatch, StorageError("bucket", "refuses", "ask"))
+    assert fails(5) == "bucket: refuses; ask (docs/oncall.md)"
+    flow(monkeypatch, StorageError("bucket", "refuses", "see docs/rights.md"))
+    assert fails(5) == "bucket: refuses; see docs/rights.md"
 
 
 def test_whoever_debugs_sees_where_it_happened(monkeypatch: pytest.MonkeyPatch) -> None:
