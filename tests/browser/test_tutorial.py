@@ -178,9 +178,9 @@ def test_the_local_site_on_azure(tutorial: Tutorial) -> None:
 
 def test_everything_on_azure(tutorial: Tutorial) -> None:
     run_step("azure", {"[y/N]": "y"})
-    again = tutorial.person(LOCAL, "7 back").upload(tutorial.picture("back from azure.png", 45))
+    everything_is_there(tutorial, "azure", storage_url("azure"), "7 Azure")
+    again = tutorial.person(LOCAL, "8 back").upload(tutorial.picture("back from azure.png", 45))
     assert again.startswith(f"{LOCAL}/media/")
-    everything_is_there(tutorial, "azure", storage_url("azure"), "8 Azure")
 
 
 def test_everything_on_the_hosts_disk(tutorial: Tutorial) -> None:
