@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Run the linters, then all tests: the quick ones first, the whole story last.
-#   scripts/test.sh         what one sandbox host can show, and the core of what three hosts can
+#   scripts/test.sh         what one sandbox host can show
 #   scripts/test.sh --long  only what needs three hosts, Debian 12 beside 13, a project that is not
 #                           ours, or patience
 set -euo pipefail
@@ -25,6 +25,5 @@ coverage run -m pytest tests/conformance --durations=10 \
     --ignore tests/conformance/hosts/test_roles.py
 # One run, one sandbox: the last test of tests/e2e removes it.
 coverage run -m pytest tests/browser tests/e2e --durations=20 --capture=no --ignore tests/e2e/three
-coverage run -m pytest tests/e2e/three -m core --durations=5
 coverage combine --quiet
 coverage report

@@ -1,7 +1,7 @@
 """Replace the running release by a new one without a gap, or put the old one back."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -29,7 +29,10 @@ UNSETTLED = frozenset({"updating", "rollback_started"})
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Hold how far a service has come: tasks that run as it is specified now, and failures."""
+    """Hold how far a service has come: tasks that run as it is specified now, and failures.
+
+    `ending` are those of another release that run still, on hosts that are up.
+    """
 
     name: str
     running: int
@@ -37,6 +40,7 @@ class Progress:
     others: int
     updating: bool
     failure: str = ""
+    ending: int = 0
 
     @property
     def serving(self) -> bool:
@@ -52,8 +56,11 @@ class Progress:
         return self.serving and not self.updating
 
 
-def progress(service: Json, tasks: Sequence[Task]) -> Progress:
-    """Judge a service by the state of its update and by its tasks (pure)."""
+def progress(service: Json, tasks: Sequence[Task], up: Collection[str] = ()) -> Progress:
+    """Judge a service by the state of its update and by its tasks (pure).
+
+    `up` are the IDs of the nodes that answer.
+    """
     spec, update = service["Spec"], service.get("UpdateStatus") or {}
     state = str(update.get("State", ""))
     current = [task for task in tasks if task.spec == spec["TaskTemplate"]["ContainerSpec"]]
@@ -68,7 +75,10 @@ def progress(service: Json, tasks: Sequence[Task]) -> Progress:
         failure = failed[0].error or failed[0].state
     replicas = spec["Mode"].get("Replicated", {}).get("Replicas", wanted)
     updating = state in UNSETTLED
-    return Progress(spec["Name"], running, replicas, wanted - running, updating, failure)
+    ending = sum(
+        task.state == "running" and task.node in up for task in tasks if task not in current
+    )
+    return Progress(spec["Name"], running, replicas, wanted - running, updating, failure, ending)
 
 
 def roll_out(
@@ -167,7 +177,8 @@ def _put_back(engine: Engine, stack: str, before: Mapping[str, Json]) -> None:
             swarm.update(engine, service, _stubborn(before[name]))
     for name in before.keys() - now.keys():
         swarm.create(engine, before[name])
-    _wait(engine, stack, lambda one: one.serving)
+    # What is being stopped answers requests for a while: until then two releases serve.
+    _wait(engine, stack, lambda one: one.serving and not one.ending)
 
 
 def _stubborn(spec: Json) -> Json:
@@ -195,7 +206,7 @@ def _wait(
             guard()
             services = swarm.services(engine, stack)
             tasks = {name: swarm.tasks(engine, one["ID"]) for name, one in services.items()}
-            up = swarm.ready_nodes(engine) if nodes else {}
+            up = swarm.ready_nodes(engine)
             answered = time.monotonic()
         except (DockerException, RequestException, HostError):
             # An engine that restarts is back soon.
@@ -206,7 +217,7 @@ def _wait(
         for lost in nodes.keys() - up.keys():
             # Swarm would go on without it, if at all: its update waits for a task there.
             raise HostError(nodes[lost], "went down meanwhile", OLD_SERVES)
-        states = [progress(one, tasks[name]) for name, one in services.items()]
+        states = [progress(one, tasks[name], up) for name, one in services.items()]
         verdicts = [good(state) for state in states]
         if all(verdicts):
             return states

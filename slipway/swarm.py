@@ -31,6 +31,7 @@ class Task:
     error: str
     spec: Json
     container: str = ""
+    node: str = ""
 
     @classmethod
     def read(cls, task: Json) -> "Task":
@@ -43,6 +44,7 @@ class Task:
             error=status.get("Err", ""),
             spec=task["Spec"].get("ContainerSpec", {}),
             container=status.get("ContainerStatus", {}).get("ContainerID", ""),
+            node=task.get("NodeID", ""),
         )
 
     @property

@@ -49,6 +49,15 @@ def test_a_task_more_than_wanted_is_no_reason_to_wait() -> None:
     assert judge([task("running")] * 3).serving
 
 
+def test_tasks_of_another_release_that_are_being_stopped_are_counted_where_a_host_is_up() -> None:
+    tasks = [task("running"), task("running")]
+    tasks += [task("running", "myapp:2", "shutdown") | {"NodeID": name} for name in ("up", "down")]
+    tasks.append(task("shutdown", "myapp:2", "shutdown") | {"NodeID": "up"})
+    found = [Task.read(one) for one in tasks]
+    one = rollout.progress({"Spec": spec(WEB, replicas=2)}, found, {"up"})
+    assert (one.serving, one.ending) == (True, 1)
+
+
 def test_a_host_that_goes_down_meanwhile_ends_a_roll_out(
     fake: FakeSwarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,8 +7,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.machine import docker
 from tests.e2e.three.cloud import (
     ADDRESSES,
@@ -74,7 +72,6 @@ def test_an_engine_that_restarts_meanwhile_leaves_the_site_up(cloud: Cloud) -> N
     assert len({cloud.shown(address) for address in ADDRESSES}) == 1
 
 
-@pytest.mark.core
 def test_a_host_powered_off_meanwhile_puts_all_hosts_back(cloud: Cloud) -> None:
     before = cloud.shown()
     version = cloud.change()

@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-import pytest
-
 from tests.e2e.three.cloud import (
     ADD_NOTE,
     ADDRESSES,
@@ -25,7 +23,6 @@ from tests.e2e.three.cloud import (
 from tests.e2e.three.traffic import traffic
 
 
-@pytest.mark.core
 def test_one_changed_line_ships_little_and_loses_no_request(cloud: Cloud) -> None:
     version = cloud.change()
     with traffic(*ADDRESSES) as load:
@@ -48,7 +45,6 @@ def test_a_second_deploy_meanwhile_is_told_who_deploys(cloud: Cloud) -> None:
     assert first.returncode == 0, out + err
 
 
-@pytest.mark.core
 def test_a_health_check_that_is_never_green_replaces_nothing(
     cloud: Cloud, edited: Callable[[str, str], None]
 ) -> None:
@@ -62,7 +58,6 @@ def test_a_health_check_that_is_never_green_replaces_nothing(
     assert load.versions == {before}
 
 
-@pytest.mark.core
 def test_a_migration_that_fails_replaces_nothing(cloud: Cloud) -> None:
     before = cloud.shown()
     path = cloud.migration(2, BROKEN)
