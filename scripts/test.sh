@@ -12,7 +12,7 @@ PATH=$PWD/.venv/bin:$PATH
 
 if [ "${1:-}" = --long ]; then
     export SLIPWAY_LONG=1
-    for part in tests/conformance/database/test_faults.py tests/conformance/hosts/test_roles.py \
+    for part in tests/unit tests/conformance/database/test_faults.py tests/conformance/hosts/test_roles.py \
         tests/adopt tests/e2e/three; do
         pytest "$part" --durations=10
     done

@@ -1,5 +1,6 @@
 """Set what holds for all tests."""
 
+import os
 import signal
 from collections.abc import Mapping
 
@@ -9,8 +10,9 @@ from hypothesis import settings
 from slipway import fields
 from slipway.console import Console
 
-# A busy machine is no reason for a property to fail.
-settings.register_profile("unhurried", deadline=None)
+# A busy machine is no reason for a property to fail; 'make long' tries more of what there may be.
+EXAMPLES = 500 if os.environ.get("SLIPWAY_LONG") else 40
+settings.register_profile("unhurried", deadline=None, max_examples=EXAMPLES)
 settings.load_profile("unhurried")
 # Started in the background, a shell lets all of its programs ignore Ctrl-C, which tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
