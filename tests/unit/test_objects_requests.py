@@ -13,7 +13,7 @@ from slipway.objects.requests import Requests
 from slipway.objects.wire import Answer, BrokenAnswer, Place
 from slipway.secrets import Secret
 
-DSN = S3Dsn("key", Secret("hidden"), "media", "eu-central-1", "https://s3.example.com")
+DSN = S3Dsn("key", Secret("hidden"), "media", "eu-central-1", "http://s3.example.com")
 GOOD = Answer(200, {}, b"here")
 SKEWED = b"<Error><Code>RequestTimeTooSkewed</Code></Error>"
 Scene = Answer | OSError
