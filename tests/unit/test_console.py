@@ -1,5 +1,6 @@
 import io
 import json
+import subprocess
 import sys
 
 import pytest
@@ -86,13 +87,15 @@ def test_a_long_line_is_folded_on_a_terminal_only(capsys: pytest.CaptureFixture[
 
 def test_a_reader_that_has_gone_causes_no_traceback() -> None:
     code = (
-        "import time; from slipway.console import Console\n"
-        "time.sleep(0.5); Console(as_json=True).result({'a': 1})"
+        "import sys; from slipway.console import Console\n"
+        "sys.stdin.read(); Console(as_json=True).result({'a': 1})"
     )
-    process = Shell().start(Command.of(sys.executable, "-c", code))
+    process = Shell().start(Command.of(sys.executable, "-c", code), stdin=subprocess.PIPE)
+    assert process.stdin
     assert process.stdout
     assert process.stderr
     process.stdout.close()
+    process.stdin.close()
     assert process.stderr.read() == b""
     assert process.wait() == 0
 

@@ -20,7 +20,7 @@ WEB = "myapp-test_web"
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeSwarm:
     fake = FakeSwarm()
     monkeypatch.setattr(swarm, "call", fake.call)
-    monkeypatch.setattr(rollout, "STALLED_SECONDS", 0.3)
+    monkeypatch.setattr(rollout, "STALLED_SECONDS", 0.15)
     monkeypatch.setattr(rollout, "PAUSE", 0.01)
     monkeypatch.setattr(rollout, "SILENCE_SECONDS", 0.1)
     return fake
