@@ -10,7 +10,7 @@ demo: ## Run the whole story on a cloud on this machine
 test: ## Set everything up, and run all checks and tests
 	@scripts/bootstrap.sh --dev && scripts/test.sh
 
-long: ## Run only the tests that take long: three hosts, Debian 12 beside 13, pretalx
+long: ## Run only the long tests: three hosts, Debian 12, pretalx
 	@scripts/bootstrap.sh --dev && scripts/test.sh --long
 
 lint: ## Run the linters and the type checker alone

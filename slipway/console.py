@@ -96,7 +96,8 @@ class Console:
         self.err.print(f"{question} {wanted} ", end="", markup=False)
         answer = input().strip()
         if (answer != type_name) if type_name else (answer.lower() not in {"y", "yes"}):
-            raise Declined("", "nothing was done", "run it again and answer yes")
+            wanted = f"type {type_name}" if type_name else "answer yes"
+            raise Declined("", "nothing was done", f"run it again and {wanted}")
 
     def progress(self, *, of_bytes: bool = False) -> "Progress":
         """Return a progress bar on standard error, silent where that is no terminal."""

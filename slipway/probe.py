@@ -137,6 +137,8 @@ def _unverified() -> ssl.SSLContext:
 
 
 def _warning(site: Site, host: Host, doubt: str) -> str:
+    if site.tls == "internal":
+        return ""
     return (
         f"{host.name}: the site is healthy, but browsers refuse its certificate "
         f"({doubt.rstrip('.')}); point the DNS of {site.domain} to {host.address}, "

@@ -13,7 +13,7 @@ FINGERPRINT_LABEL = "slipway.fingerprint"
 NAME = re.compile(r"\d{8}-\d{6}-[0-9a-z]+(-dirty)?")
 SAID = re.compile(r"^release: (\{.*\})$", re.MULTILINE)
 WAITED = "a lock was not free"
-APPLIED = re.compile(r"Applying (\S+?)\.\.\. OK")
+APPLIED = re.compile(r"Applying (\S+?)\.\.\.\s+OK")
 
 
 @dataclass(frozen=True, slots=True)

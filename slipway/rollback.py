@@ -12,7 +12,7 @@ from slipway.interrupt import cleans_up
 from slipway.release import FINGERPRINT_LABEL, NAME_LABEL, Release
 from slipway.rollout import running
 
-COLUMNS = ("release", "action", "when", "who", "revision", "seconds", "shipped", "outcome")
+COLUMNS = ("release", "action", "when", "who", "seconds", "shipped", "outcome")
 
 
 def rollback(
@@ -54,7 +54,8 @@ def releases(environment: Environment, console: Console) -> Fields:
     with opened(environment, console, Shell()) as run:
         records = history.read(run.manager, environment.stack)
         serving = _serving(run)
-    rows = [_row(record, serving) for record in records]
+    newest = next((one for one in records if one.release == serving and one.good), None)
+    rows = [_row(record, serves=record is newest) for record in records]
     console.table(COLUMNS, rows)
     fields: Fields = {"serving": serving, "releases": [one.fields() for one in records]}
     console.result(fields)
@@ -73,7 +74,8 @@ def choose(records: list[Record], serving: str, name: str) -> Record:
     names = [one.release for one in known]
     older = known[names.index(serving) + 1 :] if serving in names else known
     if not older:
-        raise DeployError("rollback", "no release served before this one", "see 'invoke releases'")
+        raise DeployError("rollback", "no release served before this one",
+                          "'invoke releases' lists others, --release names one")  # fmt: skip
     return older[0]
 
 
@@ -119,16 +121,14 @@ def _compare(run: Deployment, wanted: Release, *, force: bool) -> None:
         run.console.warn(f"{wanted.name} does not know the migration {name}")
 
 
-def _row(record: Record, serving: str) -> tuple[str, ...]:
-    fields = record.fields()
-    mark = "* " if record.release == serving and record.good else "  "
+def _row(record: Record, *, serves: bool) -> tuple[str, ...]:
+    """Return a line of the table; the name of a release holds its revision."""
     return (
-        f"{mark}{record.release}",
+        f"{'* ' if serves else '  '}{record.release}",
         record.action,
-        record.when,
+        record.when[5:16].replace("T", " "),
         record.who,
-        record.revision,
         seconds(record.seconds),
         size(record.bytes_shipped),
-        str(fields["outcome"]),
+        "served" if record.good and not serves else record.outcome,
     )

@@ -99,7 +99,10 @@ def _service(name: str, service: Json, world: World) -> Finding:
         "failed_last_hour": len(failed),
         "tasks": [_task(task, world) for task in tasks if task["DesiredState"] == "running"],
     }
-    words = [f"{len(running)} of {state.wanted} healthy", *_places(running, world)]
+    more = len(running) - state.wanted
+    words = [f"{min(len(running), state.wanted)} of {state.wanted} healthy"]
+    words += [f"{more} more for a moment"] if more > 0 else []
+    words += _places(running, world)
     if failed:
         reason = str(failed[0]["Status"].get("Err") or failed[0]["Status"]["State"])
         words.append(f"{len(failed)} failed in the last hour ({reason})")

@@ -128,7 +128,9 @@ class S3Provider:
         self._refuse_to_share(state)
         bucket, steps = f"bucket {self.storage.bucket}", []
         if state.bucket:
-            what = f"everything under {self.storage.prefix}/" if self.storage.prefix else "its all"
+            what = (
+                f"everything under {self.storage.prefix}/" if self.storage.prefix else "all of them"
+            )
             empty = partial(s3_removal.empty, self._s3, self.storage)
             steps.append(self._step("delete", f"objects of {bucket}", what, empty))
             steps.append(self._step("delete", bucket, "", partial(self._bucket.remove, self.own)))

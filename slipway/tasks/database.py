@@ -35,14 +35,15 @@ EXCLUDE = {"exclude_data": "copy only the definition of this table; may be given
 @task(help={**ENV, **EXCLUDE, **YES, **JSON}, iterable=["exclude_data"])
 def pull_db(
     _: Context,
-    exclude_data: list[str],
     env: str = "test",
+    exclude_data: list[str] | None = None,
     yes: bool = False,
     json: bool = False,
 ) -> None:
     """Replace the local database by the environment's; the old one is kept."""
     question = "Replace the local database by that of {env}?"
-    call("database:pull_db", env=env, yes=yes, json=json, ask=question, exclude_data=exclude_data)
+    left_out = exclude_data or []
+    call("database:pull_db", env=env, yes=yes, json=json, ask=question, exclude_data=left_out)
 
 
 UNDO = {

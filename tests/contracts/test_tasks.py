@@ -37,6 +37,14 @@ def test_each_task_is_documented(name: str) -> None:
     assert [option.name for option in options if not option.help] == []
 
 
+@pytest.mark.parametrize("name", reference.names(namespace))
+def test_the_environment_is_e_in_every_task(name: str) -> None:
+    flags = {flag: option.name for option in reference.arguments(namespace, name)
+             for flag in option.names if len(flag) == 1}  # fmt: skip
+    names = {option.name for option in reference.arguments(namespace, name)}
+    assert flags.get("e") == ("env" if "env" in names else None)
+
+
 @pytest.mark.parametrize("call", calls(), ids=lambda call: call.args[0].value)
 def test_each_task_calls_a_flow_with_its_options(call: ast.Call) -> None:
     target = call.args[0]

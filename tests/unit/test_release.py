@@ -39,6 +39,8 @@ def test_the_fingerprint_changes_with_image_env_file_stack_file_and_replicas(
 def test_applied_migrations_are_read_from_what_migrate_says() -> None:
     said = "Running migrations:\n  Applying auth.0001_initial... OK\n  Applying b.0002_x... OK\n"
     assert release.applied(said) == ["auth.0001_initial", "b.0002_x"]
+    # A command that calls migrate hands the words on line by line.
+    assert release.applied("  Applying auth.0001_initial...\n OK\n") == ["auth.0001_initial"]
     assert release.applied("  No migrations to apply.\n") == []
     assert release.applied("  Applying auth.0001_initial...Traceback\n") == []
 
