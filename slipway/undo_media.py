@@ -19,6 +19,8 @@ from slipway.sync.pushed import Pushed
 
 AT_ONCE = 16
 SHOWN = 50
+NOTHING = "has no earlier version"
+KEEP = "set storage.versioning = true for the next time"
 
 
 class Step(NamedTuple):
@@ -42,11 +44,14 @@ def undo_media(
     pushed = Pushed(environment.root / ".state", environment.name)
     console.title(f"Undo the last push of media to {environment.name}")
     if not versions.kept():
-        raise _kept_nothing(environment, "set storage.versioning = true for the next time")
+        raise _kept_nothing(environment, KEEP)
     folder = environment.root / FOLDER
     with ThreadPoolExecutor(AT_ONCE) as pool:
         steps = list(pool.map(lambda name: look(versions, folder, name), pushed.names()))
     todo = [step for step in steps if step.version]
+    if not environment.storage.versioning and {step.reason for step in steps} == {NOTHING}:
+        # A key that may not ask whether versions are kept learns it from each object.
+        raise _kept_nothing(environment, KEEP)
     _show(console, steps)
     failed: list[tuple[str, str]] = []
     if todo:
@@ -66,7 +71,7 @@ def look(versions: Versions, folder: Path, name: str) -> Step:
     if not found[0].deleted and not _is_ours(folder / name, found[0]):
         return Step(name, None, "is not what this machine sent last, and stays")
     earlier = next((one for one in found[1:] if not one.deleted), None)
-    return Step(name, earlier, "" if earlier else "has no earlier version")
+    return Step(name, earlier, "" if earlier else NOTHING)
 
 
 def _is_ours(path: Path, version: Version) -> bool:

@@ -1,9 +1,14 @@
+from pathlib import Path
+
 import pytest
 
 from slipway.console import Console
 from slipway.errors import StorageError
-from slipway.objects.s3_versions import Version, parse
+from slipway.media import FOLDER
+from slipway.objects.s3_versions import Version, Versions, parse
 from slipway.secrets import Secret
+from slipway.settings.storage import Storage
+from slipway.sync.pushed import Pushed
 from slipway.undo_media import undo_media
 from tests.unit.factory import environment
 
@@ -37,3 +42,33 @@ def test_storages_without_versions_say_what_is_possible(dsn: str, hint: str) -> 
     there = environment(variables={"DEFAULT_STORAGE_DSN": Secret(dsn)})
     with pytest.raises(StorageError, match=f"keeps no earlier versions that could come .*{hint}"):
         undo_media(there, Console())
+
+
+class Unversioned(Versions):
+    """Answer as a bucket does that keeps no versions, to a key that may not ask about it."""
+
+    def __init__(self) -> None: ...
+
+    def kept(self) -> bool:
+        return True
+
+    def of(self, name: str) -> list[Version]:  # noqa: ARG002
+        return [Version("null", "0cc175b9c0f1b6a831c399e269772661", 1, "2026-01-01", False)]
+
+
+@pytest.mark.parametrize("versioning", [False, True])
+def test_objects_without_earlier_versions_say_whether_there_could_be_some(
+    tmp_path: Path, versioning: bool
+) -> None:
+    storage = Storage("s3", "media", versioning=versioning)
+    there = environment(root=tmp_path, storage=storage)
+    path = tmp_path / FOLDER / "a.txt"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"a")
+    (tmp_path / ".state").mkdir()
+    Pushed(tmp_path / ".state", "test").begin(["a.txt"])
+    if versioning:
+        assert undo_media(there, Console(), versions=Unversioned()) == 0
+        return
+    with pytest.raises(StorageError, match=r"keeps no earlier versions .*versioning = true"):
+        undo_media(there, Console(), versions=Unversioned())
