@@ -78,8 +78,8 @@ FIELDS: dict[str, dict[str, str]] = {
     },
     "releases": {
         "serving": "name of the release that runs whole, or nothing",
-        "releases": "a list, the newest first, of `release`, `action` (`deploy`, `rollback`), "
-        "`when`, `who`, `revision`, `dirty`, `seconds`, `bytes_shipped`, `outcome`",
+        "releases": "a list, the newest first, of `release`, `action` (`deploy`, `rollback`, "
+        "`rotate-keys`), `when`, `who`, `revision`, `dirty`, `seconds`, `bytes_shipped`, `outcome`",
     },
     "env-vars": {
         "environment": "the environment's name",

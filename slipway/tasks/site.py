@@ -58,6 +58,7 @@ def rollback(
 def releases(_: Context, env: str = "test", json: bool = False) -> None:
     """List what was rolled out: who, when, which code, how it ended.
 
-    Kept on the hosts, so every colleague sees the same.
+    Kept on the hosts, so every colleague sees the same. A name ends with the last commit that
+    changed app/, and with -dirty where files there differed from it. * marks what serves.
     """
     call("rollback:releases", env=env, json=json, ask=None)
