@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from slipway.command import Shell
 from slipway.errors import DatabaseError, SlipwayError
-from slipway.postgres import compare, parts, reuse, statements, tables
+from slipway.postgres import compare, parts, programs, reuse, statements, tables
 from slipway.postgres.compare import Content
 from slipway.postgres.copying import Copy, covered
 from slipway.postgres.ends import Ends
@@ -77,7 +77,7 @@ def fill(
 
     What the live database has already comes from there, unless the `whole` is to be sent.
     """
-    with Session(shell, ends.source, ends.database) as source:
+    with Session(shell, ends.source, ends.database, programs.impatient()) as source:
         snapshot = source.query(reuse.SNAPSHOT)[0][0]
         before = compare.sequences(source.query(statements.SEQUENCES))
         listed = tables.read(source.query(tables.TABLES))

@@ -177,7 +177,7 @@ class Copy:
 
     def _carry(self, unload: list[str], load: list[str], script: str = "") -> None:
         ends = self.ends
-        write = stream.writer(self.shell, ends.source, unload, script=script)
+        write = stream.writer(self.shell, ends.source, unload, programs.impatient(), script)
         with (
             self.crew.joined(write) as source,
             self.crew.joined(stream.reader(self.shell, ends.target, load, self.options)) as target,

@@ -111,7 +111,7 @@ class Move:
             if ends.target.address:
                 # Who may create what, such a server decides by rules of its own.
                 target = replace(target, extensions=dict.fromkeys(target.extensions, True))
-            with Session(self.shell, ends.source, ends.database) as session:
+            with Session(self.shell, ends.source, ends.database, programs.impatient()) as session:
                 source = Source.read(session.query(statements.SOURCE_FACTS)[0][0])
                 migrations = session.query(statements.MIGRATIONS)
                 left_out = _excluded(session, excluded)

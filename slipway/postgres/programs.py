@@ -20,6 +20,11 @@ TELLING = re.compile(r"\b(error|ERROR|FATAL|PANIC):|Error response from daemon:"
 Rows = list[list[str]]
 
 
+def impatient() -> str:
+    """Return the settings of a session that does not wait for ever for somebody's lock."""
+    return f"-c lock_timeout={LOCK_WAIT}"
+
+
 def psql(user: str, database: str) -> list[str]:
     """Return a psql that reads statements from standard input and answers in CSV."""
     words = ["psql", "--no-psqlrc", "--quiet", "--csv", "--tuples-only", "--no-password"]

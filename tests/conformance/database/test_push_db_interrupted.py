@@ -164,3 +164,18 @@ def test_two_pushes_at_once_do_not_meet(pair: Pair, monkeypatch: pytest.MonkeyPa
         with pytest.raises(DatabaseError, match=f"host1: {ANOTHER}"):
             push(pair)
     assert push(pair)["rows"] == 1
+
+
+def test_a_lock_that_is_held_for_ever_is_not_waited_for(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.fresh(content.SITE)
+    monkeypatch.setattr(programs, "LOCK_WAIT", "2s")
+    with Session(shell, pair.ends.source, pair.ends.database) as somebody:
+        somebody.query("BEGIN; LOCK TABLE uploader_file IN ACCESS EXCLUSIVE MODE;")
+        begin = time.monotonic()
+        with pytest.raises(DatabaseError, match=r"the local database: .*lock"):
+            push(pair)
+        assert time.monotonic() - begin < 30
+    assert (pair.marker(), pair.databases()) == ("old", {SITE})
+    assert push(pair)["rows"] == content.SITE_ROWS
