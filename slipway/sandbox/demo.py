@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +102,7 @@ def _fill(root: Path, shell: Shell, console: Console, password: Secret) -> None:
         site = Browser(LOCAL)
         site.log_in(ADMIN, password.reveal())
         present = site.files()
-        missing = [name for name in UPLOADS if name.replace(" ", "_") not in present]
+        missing = [name for name in UPLOADS if not _is_among(name, present)]
         for name in missing:
             site.upload(name, _words(name))
         _put_back(root, present)
@@ -109,6 +111,13 @@ def _fill(root: Path, shell: Shell, console: Console, password: Secret) -> None:
         names = samples.bring(root, shell)
         shell.run(local.script(root, ROWS, stdin=json.dumps(names).encode()))
         notes.append(f"{len(names)} files")
+
+
+def _is_among(name: str, present: Collection[str]) -> bool:
+    """Tell whether a file was uploaded before, if need be under another name of Django's making."""
+    stem, dot, suffix = name.replace(" ", "_").rpartition(".")
+    made = re.compile(rf"{re.escape(stem)}(_\w{{7}})?{re.escape(dot + suffix)}")
+    return any(made.fullmatch(one) for one in present)
 
 
 def _put_back(root: Path, present: dict[str, str]) -> None:
