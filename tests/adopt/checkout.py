@@ -12,7 +12,9 @@ from tests.e2e.machine import INVOKE, ROOT
 
 PROJECT = Path(__file__).with_name("project")
 # What docs/adopt.md has a team take over as it is.
-KEPT = ("cloud", "serve.sh", "requirements-release.txt")
+KEPT = ("cloud", "gunicorn.conf.py", "serve.sh", "requirements-release.txt")
+# The one line of gunicorn.conf.py that differs.
+SERVED, OWN = '"myapp.wsgi:application"', '"conference.server.wsgi:application"'
 AUTHOR = ("-c", "user.name=team", "-c", "user.email=team@example.org")
 VARIABLES = """
 # pretalx
@@ -91,6 +93,8 @@ def adopt(own: Checkout) -> None:
     for name in KEPT:
         copy = shutil.copytree if (ROOT / "app" / name).is_dir() else shutil.copy2
         copy(ROOT / "app" / name, app / name)
+    gunicorn = app / "gunicorn.conf.py"
+    gunicorn.write_text(gunicorn.read_text().replace(SERVED, OWN))
     with (own.root / "env" / "app.env.j2").open("a") as template:
         template.write(VARIABLES)
     own.commit("Bring our own Django")

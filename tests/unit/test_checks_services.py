@@ -78,6 +78,11 @@ def test_half_of_the_tasks_is_a_warning_and_none_is_broken() -> None:
     assert "invoke logs --service web" in none.hint
 
 
+def test_tasks_that_are_still_ending_are_not_counted_as_healthy_ones() -> None:
+    found = judged(world(*WEB, task("myapp-test_web", minutes=1), *REST))["web"]
+    assert found.text.startswith("2 of 2 healthy, 1 more for a moment, ")
+
+
 def test_tasks_that_failed_lately_are_counted_with_the_reason() -> None:
     lately = task("myapp-test_web", state="failed", minutes=5, error="non-zero exit (1)")
     long_ago = task("myapp-test_web", "n2", state="failed", minutes=90)

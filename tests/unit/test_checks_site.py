@@ -46,6 +46,22 @@ def test_a_certificate_that_ends_soon_is_seen(
     assert words in found.text
 
 
+def test_a_certificate_of_the_proxys_own_authority_is_as_it_should_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuses(*_: object) -> datetime:
+        error = ssl.SSLCertVerificationError(1, "refused")
+        error.verify_message = "unable to get local issuer certificate"
+        raise error
+
+    monkeypatch.setattr(site, "ends", refuses)
+    own = Site("https://www.example.com", tls="internal")
+    assert site._certificate(own, HERE, NOW).state == "ok"
+    assert site._certificate(SECURE.site, HERE, NOW).state == "warn"
+    assert probe._warning(own, HERE, "unknown issuer") == ""
+    assert "point the DNS" in probe._warning(SECURE.site, HERE, "unknown issuer")
+
+
 def test_a_port_without_tls_has_no_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuses(*_: object) -> datetime:
         raise ConnectionRefusedError(111, "Connection refused")

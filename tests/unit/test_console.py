@@ -63,7 +63,8 @@ def test_live_must_be_typed(
     if agreed:
         Console().confirm("Go?", type_name=typed)
     else:
-        with pytest.raises(Declined, match="nothing was done"):
+        again = f"type {typed}" if typed else "answer yes"
+        with pytest.raises(Declined, match=f"nothing was done; run it again and {again}"):
             Console().confirm("Go?", type_name=typed)
 
 

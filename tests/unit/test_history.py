@@ -5,7 +5,7 @@ import pytest
 from slipway import history, swarm
 from slipway.errors import DeployError
 from slipway.history import Record
-from slipway.rollback import choose
+from slipway.rollback import _row, choose
 from tests.unit.fakeswarm import FakeSwarm
 
 STACK = "myapp-test"
@@ -84,6 +84,12 @@ def test_a_release_that_got_a_new_key_is_gone_back_to_with_that_key() -> None:
 def test_a_release_of_before_the_present_key_is_known_as_such() -> None:
     records = [replace(R2, action=history.ROTATE, secret="env-2"), R2, R1]
     assert history.key_replaced(records, choose(records, "r2", ""))
+
+
+def test_the_table_marks_only_what_serves() -> None:
+    assert _row(R2, serves=True)[::6] == ("* r2", "serves")
+    assert _row(R1, serves=False)[::6] == ("  r1", "served")
+    assert _row(BAD, serves=False)[::6] == ("  r4", "web: unhealthy")
 
 
 def test_releases_of_all_environments_of_a_project_are_kept(fake: FakeSwarm) -> None:

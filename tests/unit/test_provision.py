@@ -91,7 +91,9 @@ def world(
     monkeypatch.setattr("slipway.storage.provider", lambda _: FakeProvider(keys))
     monkeypatch.setattr("slipway.hosts.converge", lambda *_, **__: SimpleNamespace(changes=[]))
     monkeypatch.setattr("slipway.postgres.role.on_manager", on_manager)
-    monkeypatch.setattr("slipway.postgres.role.differences", lambda *_: ["another password"])
+    monkeypatch.setattr(
+        "slipway.postgres.role.differences", lambda *_: ["role myapp has another password"]
+    )
     return environment(root=folder)
 
 
@@ -106,6 +108,8 @@ def test_a_missing_env_file_of_a_running_site_is_refused(
     assert not site.env_file.exists()
     plan = provision._look(site, Console(), new_secrets=True).plan
     assert plan.of_part("env")[0].detail.endswith("; the site must be deployed again")
+    told = [change.detail for change in plan.of_part("database")]
+    assert any("cannot connect until 'invoke deploy'" in one for one in told) is bool(role)
 
 
 @pytest.mark.parametrize("role", [None, False])

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.storage.blob import CorsRule
 
 from slipway.environment import Environment
 from slipway.errors import StorageError
@@ -104,6 +105,21 @@ def test_wrong_credentials_of_azure(
     site: Any = environment(root=tmp_path, storage=azure.wanted("bad-input"))
     with refused(said):
         provider(site).steps()
+
+
+def test_an_azure_account_with_five_cors_rules_of_others_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, azure: Place
+) -> None:
+    monkeypatch.delenv("AZURE_STORAGE_CONNECTION_STRING", raising=False)
+    monkeypatch.setenv("AZURE_STORAGE_KEY", places.ACCOUNT_KEY)
+    made: Any = provider(environment(root=tmp_path, storage=azure.wanted("bad-input")))
+    theirs = [CorsRule([f"https://{number}.example.com"], ["GET"]) for number in range(5)]
+    made._service.set_service_properties(cors=theirs)
+    with refused("has 5 CORS rules of others already"):
+        made._put_cors()
+    left = made._service.get_service_properties()["cors"]
+    assert [one.allowed_origins for one in left] == [one.allowed_origins for one in theirs]
+    made._service.set_service_properties(cors=[])
 
 
 def test_azure_without_credentials_or_answer(
