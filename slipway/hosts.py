@@ -89,6 +89,10 @@ class Report:
         return next(host for host in self.environment.hosts if host.name == name)
 
 
+# What ansible-playbook ends with when it was interrupted itself.
+ANSIBLE_INTERRUPTED = 99
+
+
 def converge(
     environment: Environment, *, check: bool, registry_port: int = 0, progress: Progress
 ) -> HostsResult:
@@ -112,6 +116,8 @@ def converge(
         errors.seek(0)
         said = errors.read().decode(errors="replace")
     _raise(report.errors)
+    if code == ANSIBLE_INTERRUPTED:
+        raise KeyboardInterrupt
     if code != 0:
         raise CommandError("ansible-playbook", f"failed ({code}): {_last_line(said)}")
     return HostsResult(tuple(report.changes))

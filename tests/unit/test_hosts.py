@@ -168,6 +168,12 @@ def test_ansible_that_does_not_run_says_its_last_words(site: Environment) -> Non
         converge(site)
 
 
+def test_ansible_that_was_interrupted_is_no_failure_of_its_own(site: Environment) -> None:
+    play(site, code=99, said="[ERROR]: User interrupted execution")
+    with pytest.raises(KeyboardInterrupt):
+        converge(site)
+
+
 def test_missing_ansible_is_one_line(site: Environment) -> None:
     with pytest.raises(CommandError, match="ansible-playbook: is not installed"):
         converge(site)
