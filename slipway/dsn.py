@@ -5,7 +5,7 @@ The storage grammars are those of django-storage-url 0.12 and what `app/cloud` a
 """
 
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlencode, urlsplit
 
 from slipway import dsn_az, dsn_s3
 from slipway.dsn_az import AzDsn
@@ -43,7 +43,10 @@ StorageDsn = S3Dsn | AzDsn | FileDsn
 
 @dataclass(frozen=True, slots=True)
 class DatabaseDsn:
-    """Hold how a PostgreSQL database is reached."""
+    """Hold how a PostgreSQL database is reached.
+
+    `sslrootcert` is the path of the authorities' certificates, as whoever connects sees it.
+    """
 
     user: str
     password: Secret
@@ -51,11 +54,14 @@ class DatabaseDsn:
     name: str
     port: int = 5432
     sslmode: str = ""
+    sslrootcert: str = ""
 
     def render(self) -> Secret:
         """Return the URL, as dj-database-url reads it."""
         user = f"{quote(self.user, safe='')}:{quote(self.password.reveal(), safe='')}"
-        query = f"?sslmode={self.sslmode}" if self.sslmode else ""
+        known = {"sslmode": self.sslmode, "sslrootcert": self.sslrootcert}
+        given = urlencode({name: value for name, value in known.items() if value}, safe="/")
+        query = f"?{given}" if given else ""
         return Secret(
             f"postgres://{user}@{self.host}:{self.port}/{quote(self.name, safe='')}{query}"
         )
@@ -81,13 +87,15 @@ def database(text: Secret, where: str = "DATABASE_URL") -> DatabaseDsn:
         raise DsnError(where, what, f"only PostgreSQL can be moved: use {DATABASE_EXAMPLE}")
     if not (parts.username and parts.hostname and parts.path.strip("/")):
         raise DsnError(where, "user, host or database name is missing", f"use {DATABASE_EXAMPLE}")
+    query = parse_qs(parts.query)
     return DatabaseDsn(
         user=unquote(parts.username),
         password=Secret(unquote(parts.password or "")),
         host=parts.hostname,
         name=unquote(parts.path.strip("/")),
         port=parts.port or 5432,
-        sslmode=parse_qs(parts.query).get("sslmode", [""])[-1],
+        sslmode=query.get("sslmode", [""])[-1],
+        sslrootcert=query.get("sslrootcert", [""])[-1],
     )
 
 

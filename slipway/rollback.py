@@ -6,7 +6,7 @@ from slipway.console import Console, seconds, size
 from slipway.deploy import opened
 from slipway.deployment import Deployment, Fields
 from slipway.environment import Environment
-from slipway.errors import DeployError
+from slipway.errors import CHANGES, OK, DeployError
 from slipway.history import Record
 from slipway.interrupt import cleans_up
 from slipway.release import FINGERPRINT_LABEL, NAME_LABEL, Release
@@ -22,12 +22,14 @@ def rollback(
     *,
     release: str = "",
     force: bool = False,
+    plan: bool = False,
     probe: bool = False,
-) -> Fields:
+) -> int:
     """Roll out a release of before as it was; by default the one before that which runs.
 
     The database is left as it is: where it has migrations that the older code does not know,
-    this refuses, and with `force` names them. Raises DeployError.
+    this refuses, and with `force` names them. With `plan` it only says so. Returns the exit
+    code. Raises DeployError.
     """
     console.title(f"Roll back {environment.project} on {environment.name}")
     with cleans_up(), opened(environment, console, shell or Shell()) as run:
@@ -38,15 +40,31 @@ def rollback(
             raise DeployError(record.release, what, "check that revision out, and deploy it")
         run.stack_file = record.stack_file
         wanted = _release(environment, record)
-        with run.alone("rolls back"), run.recorded(wanted, "rollback", []):
-            _refuse_what_is_gone(run, wanted)
-            _compare(run, wanted, force=force)
-            with run.probed(probe) as sender:
-                run.try_out(wanted)
-                with run.put_back_on_failure():
-                    run.roll_out(wanted)
-                    run.verify()
-        return run.report(wanted, changed=True, sender=sender)
+        with run.alone("plans" if plan else "rolls back"):
+            if plan:
+                return _plan(run, wanted, force=force)
+            _roll_back(run, wanted, force=force, probe=probe)
+    return OK
+
+
+def _plan(run: Deployment, wanted: Release, *, force: bool) -> int:
+    _refuse_what_is_gone(run, wanted)
+    _compare(run, wanted, force=force)
+    run.console.say(f"~ {run.environment.stack}: {wanted.name} replaces what runs")
+    run.console.result({"release": wanted.name, "changes": True})
+    return CHANGES
+
+
+def _roll_back(run: Deployment, wanted: Release, *, force: bool, probe: bool) -> None:
+    with run.recorded(wanted, "rollback", []):
+        _refuse_what_is_gone(run, wanted)
+        _compare(run, wanted, force=force)
+        with run.probed(probe) as sender:
+            run.try_out(wanted)
+            with run.put_back_on_failure():
+                run.roll_out(wanted)
+                run.verify()
+    run.report(wanted, changed=True, sender=sender)
 
 
 def releases(environment: Environment, console: Console) -> Fields:

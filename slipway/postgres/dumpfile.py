@@ -21,6 +21,8 @@ MAGIC = {b"PGDMP": "custom", b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 END = "PostgreSQL database dump complete"
 TAIL, CHUNK = 400, 1 << 18
 FAST = "-c synchronous_commit=off"
+HAS_ZSTD = """command -v zstd >/dev/null ||
+{ echo 'error: no zstd in the image of the database; unpack the dump first' >&2; exit 1; }"""
 # What plain SQL says of owners and grants, but never a row of a table.
 OWNERS = r"/^COPY .* FROM stdin;$/,/^\\\.$/b; /^ALTER .* OWNER TO .*;$/d; /^(GRANT|REVOKE) .*;$/d"
 OWNERS += "; /^ALTER DEFAULT PRIVILEGES .*;$/d"
@@ -118,10 +120,10 @@ def _script(ends: Ends, kind: str) -> str:
     if kind == "directory":
         folder = 'd=$(mktemp -d) && trap \'rm -rf "$d"\' EXIT && tar -x -C "$d"'
         return f'{folder} && {archive} --jobs="$(nproc)" "$d"'
-    unpack = {"gzip": "gzip -dc", "zstd": "zstd -dcq"}.get(kind, "cat")
+    unpack = {"gzip": "gzip -dc", "zstd": f"{HAS_ZSTD}; zstd -dcq"}.get(kind, "cat")
     role = f"--command=SET ROLE {identifier(ends.owner)}"
     words = [*programs.psql_stream(user, incoming), "--single-transaction", role, "--file=-"]
-    return f"""{unpack} | {{
+    return f"""{{ {unpack}; }} | {{
 IFS= read -r -N 5 magic
 if [ "$magic" = PGDMP ]; then {{ printf PGDMP; cat; }} | {archive}; exit; fi
 end=$(mktemp) && trap 'rm -f "$end"' EXIT

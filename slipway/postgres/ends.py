@@ -1,6 +1,7 @@
 """Find where a database comes from and where it goes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from slipway import dsn
 from slipway.command import Shell
@@ -42,7 +43,7 @@ def find(shell: Shell, environment: Environment, url: str = "") -> Ends:
     wanted = _wanted(environment)
     if url:
         address = dsn.database(Secret(url), FROM)
-        source, database = server.elsewhere(address), address.name
+        source, database = server.elsewhere(address, Path.cwd()), address.name
     else:
         source, database = server.local(environment)
     target = served(shell, environment)
@@ -66,12 +67,15 @@ def find_back(shell: Shell, environment: Environment) -> Ends:
 def served(shell: Shell, environment: Environment) -> Server:
     """Return the environment's server: the service on its hosts, or the one that its URL names.
 
-    The latter is reached from the first host, for it may answer nobody else.
+    The latter is reached from the first host, for it may answer nobody else. Its authorities'
+    certificates are where the site sees them, so in the repository's app/.
     """
     wanted = _wanted(environment)
     if wanted.host == SERVICE:
         return server.deployed(shell, environment)
-    return server.elsewhere(wanted, environment.manager)
+    seen = replace(wanted, sslrootcert=wanted.sslrootcert.removeprefix("/app/"))
+    image = environment.database_service.image
+    return server.elsewhere(seen, environment.root / "app", environment.manager, image)
 
 
 def _wanted(environment: Environment) -> dsn.DatabaseDsn:

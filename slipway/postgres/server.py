@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from slipway import dsn, engine, ssh
@@ -20,6 +21,7 @@ from slipway.settings.database import IMAGE
 from slipway.settings.hosts import Host
 
 SUPERUSER = "postgres"
+ROOT_FILE = "/run/authorities.pem"
 APPLICATION = "slipway"
 # A push that waits for its slower half must not be taken for one that was forgotten.
 PATIENCE = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
@@ -40,7 +42,8 @@ class Server:
 
     `where` names it in messages; without `host` its container runs on this machine. A server
     elsewhere has an `address` instead of a container: its programs run in containers of their
-    own, on the host if there is one; `secrets_file` lies there and holds the password.
+    own, of `image`, on the host if there is one. `secrets_file` lies there and holds the password;
+    so does, once the server is reached, `root_file` with the authorities that may vouch for it.
     """
 
     where: str
@@ -50,6 +53,8 @@ class Server:
     password: Secret | None = None
     address: DatabaseDsn | None = None
     secrets_file: str = ""
+    root_file: str = ""
+    image: str = IMAGE
 
     def command(self, argv: list[str], options: str = "") -> Command:
         """Return the command that runs a program beside the server.
@@ -76,11 +81,14 @@ class Server:
         at = self.address
         words = ["run", "--rm", "--network=host", "--env", f"PGHOST={at.host}"]
         words += ["--env", f"PGPORT={at.port}", "--env", f"PGSSLMODE={at.sslmode or 'prefer'}"]
+        if self.root_file:
+            words += ["--volume", f"{self.root_file}:{ROOT_FILE}:ro"]
+            words += ["--env", f"PGSSLROOTCERT={ROOT_FILE}"]
         return [*words, "--env-file", self.secrets_file] if self.secrets_file else words
 
     def _run(self, argv: list[str]) -> list[str]:
         if self.address:
-            return ["--entrypoint", argv[0], IMAGE, *argv[1:]]
+            return ["--entrypoint", argv[0], self.image, *argv[1:]]
         return [self.container, *argv]
 
     def _secrets(self) -> dict[str, Secret]:
@@ -133,26 +141,56 @@ def local(environment: Environment) -> tuple[Server, str]:
 
 @contextmanager
 def reached(shell: Shell, found: Server) -> Iterator[Server]:
-    """Keep the password of a server elsewhere in the memory of the host, as long as it is open.
+    """Keep what opens a server elsewhere in the memory of the host, as long as it is open.
 
-    It is in a file that only its owner reads: the command lines of a host are for all to see.
+    The password is in a file that only its owner reads: the command lines of a host are for all
+    to see. Raises HostError.
     """
-    if not (found.host and found.address and found.password):
+    if not (found.host and found.address):
         yield found
         return
     path = f"/dev/shm/slipway-{secrets.token_hex(8)}"  # noqa: S108
-    line = Secret(f"PGPASSWORD={found.password.reveal()}\n")
-    keep = ("sh", "-c", 'umask 077; exec cat >"$1"', "sh", path)
-    ssh.run(shell, found.host, *keep, stdin=line)
+    kept = replace(found, secrets_file=f"{path}.env")
+    _keep(
+        shell,
+        found.host,
+        kept.secrets_file,
+        Secret(f"PGPASSWORD={found.address.password.reveal()}\n"),
+    )
     try:
-        yield replace(found, secrets_file=path)
+        if found.root_file:
+            kept = replace(kept, root_file=f"{path}.pem")
+            _keep(shell, found.host, kept.root_file, Path(found.root_file).read_bytes())
+        yield kept
     finally:
-        ssh.run(shell, found.host, "rm", "-f", path, check=False)
+        ssh.run(shell, found.host, "rm", "-f", f"{path}.env", f"{path}.pem", check=False)
 
 
-def elsewhere(address: DatabaseDsn, host: Host | None = None) -> Server:
-    """Return a server that an address names, reached from this machine or from a host."""
-    return Server(address.host, "", address.user, host, address.password, address)
+def _keep(shell: Shell, host: Host, path: str, content: bytes | Secret) -> None:
+    write = ("sh", "-c", 'umask 077; exec cat >"$1"', "sh", path)
+    ssh.run(shell, host, *write, stdin=content)
+
+
+def elsewhere(
+    address: DatabaseDsn, root: Path, host: Host | None = None, image: str = IMAGE
+) -> Server:
+    """Return a server that an address names, reached from this machine or from a host.
+
+    The file of its authorities is looked for below `root`. Raises ConfigurationError.
+    """
+    file = ""
+    if address.sslrootcert:
+        path = root / address.sslrootcert
+        if not path.is_file():
+            raise ConfigurationError(
+                "sslrootcert",
+                f"{path} is not there",
+                "put the authorities' certificates (PEM) there",
+            )
+        file = str(path.resolve())
+    return Server(
+        address.host, "", address.user, host, address.password, address, root_file=file, image=image
+    )
 
 
 def deployed(shell: Shell, environment: Environment) -> Server:

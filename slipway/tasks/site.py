@@ -28,12 +28,13 @@ def deploy(
     call("deploy:deploy", env=env, yes=yes, json=json, plan=plan, probe=probe)
 
 
-@task(help={**ENV, **RELEASE, **FORCE, **PROBE, **YES, **JSON})
+@task(help={**ENV, **RELEASE, **FORCE, **PLAN, **PROBE, **YES, **JSON})
 def rollback(
     _: Context,
     env: str = "test",
     release: str = "",
     force: bool = False,
+    plan: bool = False,
     probe: bool = False,
     yes: bool = False,
     json: bool = False,
@@ -50,6 +51,7 @@ def rollback(
         json=json,
         release=release,
         force=force,
+        plan=plan,
         probe=probe,
     )
 

@@ -15,6 +15,7 @@ from slipway.postgres.server import Client, Server
 from slipway.secrets import Secret
 
 IMAGE = "postgres:17-trixie"
+DATA = "/var/lib/postgresql/data"
 SITE = "site"
 # Characters that a careless quoting would trip over.
 PASSWORD = Secret("p'ä$s\"w\\o%rd")
@@ -34,20 +35,26 @@ def until(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 @contextmanager
 def started(
-    *options: str, arguments: Sequence[str] = (), variables: Mapping[str, str]
+    *options: str, arguments: Sequence[str] = (), variables: Mapping[str, str], data: str = ""
 ) -> Iterator[str]:
-    """Run a server and give the container's name."""
+    """Run a server and give the container's name; `data` is a folder for its files."""
     name = f"dbtest-{secrets.token_hex(4)}"
     words = [word for item in variables.items() for word in ("--env", "=".join(item))]
     # In memory: a busy disk would make each of the many CREATE DATABASE wait for seconds.
-    words += ["--tmpfs", "/var/lib/postgresql/data", *options]
+    mount = ["--volume", f"{data}:{DATA}"] if data else ["--tmpfs", DATA]
+    words += [*mount, *options]
     docker("run", "--detach", "--name", name, *words, IMAGE, "postgres", *arguments)
     try:
-        ready = Command.of("docker", "exec", name, "pg_isready", "--host=127.0.0.1")
-        until(lambda: shell.run(ready, check=False).code == 0)
+        ready(name)
         yield name
     finally:
         docker("rm", "--force", "--volumes", name)
+
+
+def ready(container: str) -> None:
+    """Wait until a server answers."""
+    asked = Command.of("docker", "exec", container, "pg_isready", "--host=127.0.0.1")
+    until(lambda: shell.run(asked, check=False).code == 0)
 
 
 class Pair:

@@ -139,16 +139,20 @@ def test_hosts_without_the_service_are_named(running: Environment) -> None:
 def test_a_database_elsewhere_is_reached_from_the_host_without_showing_its_password(
     running: Environment,
 ) -> None:
-    url = Secret("postgres://me:a-managed-secret@db.example.com/site?sslmode=require")
+    options = "sslmode=verify-full&sslrootcert=/app/authorities.pem"
+    url = Secret(f"postgres://me:a-managed-secret@db.example.com/site?{options}")
+    (running.root / "app").mkdir()
+    (running.root / "app" / "authorities.pem").write_text("certificates\n")
     found = find_target(shell, replace(running, variables={"DATABASE_URL": url})).target
     assert (found.where, found.user, found.host) == ("db.example.com", "me", running.manager)
     with server.reached(shell, found) as reached:
         words = reached.command(["psql"]).argv
         assert host_says(running, "cat", reached.secrets_file) == "PGPASSWORD=a-managed-secret"
         assert host_says(running, "stat", "--format=%a", reached.secrets_file) == "600"
+        assert host_says(running, "cat", reached.root_file) == "certificates"
     assert not any("a-managed-secret" in word for word in words)
-    assert "PGSSLMODE=require" in words[-1]
-    assert reached.secrets_file not in host_says(running, "ls", "-d", "/dev/shm/*")
+    assert "PGSSLMODE=verify-full" in words[-1]
+    assert "slipway-" not in host_says(running, "ls", "/dev/shm")
 
 
 def host_says(running: Environment, *words: str) -> str:

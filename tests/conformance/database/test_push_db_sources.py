@@ -1,12 +1,16 @@
 """Push what is no local database: dump files in all their forms, and a database behind a URL."""
 
-import gzip
 import io
+import subprocess
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from slipway import dsn
 from slipway.command import Command
 from slipway.console import Console
 from slipway.database import push_db
@@ -17,7 +21,7 @@ from slipway.postgres.ends import Ends, find
 from slipway.postgres.names import Names
 from slipway.secrets import Secret
 from tests.conformance.database import content
-from tests.conformance.database.servers import SITE, Pair, docker, shell
+from tests.conformance.database.servers import SITE, Pair, docker, shell, started
 from tests.unit.factory import environment
 
 TABLE = "CREATE TABLE trap (t text); INSERT INTO trap VALUES ('ALTER TABLE x OWNER TO y;');"
@@ -44,12 +48,22 @@ def push(pair: Pair, dump: Path) -> dict[str, object]:
     return push_db(environment(), Console(as_json=True), dump=str(dump), ends=pair.ends)
 
 
-@pytest.mark.parametrize("options", [["-Fc"], ["-Fd"], [], ["-Fc", "packed"], ["packed"]])
+FORMS = [["-Fc"], ["-Fd"], [], ["-Fc", "gzip"], ["gzip"], ["-Fc", "zstd"], ["zstd"]]
+
+
+def packed(pair: Pair, path: Path, options: list[str]) -> None:
+    """Compress a dump as the options say, with the programs of the database's image."""
+    for program in {"gzip", "zstd"}.intersection(options):
+        words = ("docker", "exec", "-i", pair.ends.source.container, program, "-c")
+        process = shell.start(Command.of(*words), stdin=subprocess.PIPE)
+        path.write_bytes(process.communicate(path.read_bytes())[0])
+
+
+@pytest.mark.parametrize("options", FORMS)
 def test_a_dump_of_every_form_is_restored(pair: Pair, tmp_path: Path, options: list[str]) -> None:
     pair.fresh(content.SITE + TABLE)
-    path = dumped(pair, tmp_path, *(option for option in options if option != "packed"))
-    if "packed" in options:
-        path.write_bytes(gzip.compress(path.read_bytes(), 1))
+    path = dumped(pair, tmp_path, *(option for option in options if option.startswith("-")))
+    packed(pair, path, options)
     assert push(pair, path)["rows"] == ROWS
     assert (pair.marker(), pair.databases()) == ("new", {SITE, "site__previous"})
     assert pair.live("SELECT t FROM trap;") == [["ALTER TABLE x OWNER TO y;"]]
@@ -57,15 +71,14 @@ def test_a_dump_of_every_form_is_restored(pair: Pair, tmp_path: Path, options: l
     assert pair.live(owners) == [[SITE]]
 
 
-@pytest.mark.parametrize("options", [["-Fc"], [], ["packed"]])
+@pytest.mark.parametrize("options", [["-Fc"], [], ["gzip"], ["zstd"]])
 def test_a_dump_that_is_cut_off_or_damaged_leaves_the_old_database(
     pair: Pair, tmp_path: Path, options: list[str]
 ) -> None:
     pair.fresh(content.SITE)
-    path = dumped(pair, tmp_path, *(option for option in options if option != "packed"))
+    path = dumped(pair, tmp_path, *(option for option in options if option.startswith("-")))
+    packed(pair, path, options)
     whole = path.read_bytes()
-    if "packed" in options:
-        whole = gzip.compress(whole, 1)
     for length in (0, 3, len(whole) // 3, len(whole) // 2, len(whole) - 150):
         path.write_bytes(whole[:length])
         with pytest.raises(DatabaseError):
@@ -76,6 +89,20 @@ def test_a_dump_that_is_cut_off_or_damaged_leaves_the_old_database(
         with pytest.raises(DatabaseError, match="unsupported version"):
             push(pair, path)
         assert (pair.marker(), pair.databases()) == ("old", {SITE})
+
+
+def test_a_zstd_dump_for_an_image_without_zstd_is_refused(pair: Pair, tmp_path: Path) -> None:
+    pair.fresh(content.SITE)
+    path = dumped(pair, tmp_path, "-Fc")
+    packed(pair, path, ["zstd"])
+    target = pair.ends.target.container
+    docker("exec", target, "mv", "/usr/bin/zstd", "/usr/bin/zstd.away")
+    try:
+        with pytest.raises(DatabaseError, match="no zstd in the image of the database"):
+            push(pair, path)
+    finally:
+        docker("exec", target, "mv", "/usr/bin/zstd.away", "/usr/bin/zstd")
+    assert (pair.marker(), pair.databases()) == ("old", {SITE})
 
 
 def test_a_row_that_breaks_a_constraint_leaves_the_old_database(pair: Pair, tmp_path: Path) -> None:
@@ -103,7 +130,7 @@ def address(container: str, name: str, user: str, password: str) -> DatabaseDsn:
 
 
 def test_a_database_behind_a_url_is_pushed_to_one_that_only_its_owner_administers(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
+    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither side is reached but by its address; the target's role is no superuser."""
     pair.fresh(content.SITE)
@@ -111,7 +138,8 @@ def test_a_database_behind_a_url_is_pushed_to_one_that_only_its_owner_administer
     pair.target.query("ALTER ROLE site CREATEDB PASSWORD 'elsewhere';")
     here = address(pair.ends.source.container, "local", "me", "local")
     there = address(pair.ends.target.container, SITE, SITE, "elsewhere")
-    ends = Ends(server.elsewhere(here), "local", server.elsewhere(there), Names(SITE), SITE)
+    source, target = (server.elsewhere(one, tmp_path) for one in (here, there))
+    ends = Ends(source, "local", target, Names(SITE), SITE)
     fields = push_db(environment(), Console(), ends=ends)
     assert fields["rows"] == content.SITE_ROWS
     assert (pair.marker(), pair.databases()) == ("new", {SITE, "site__previous"})
@@ -122,3 +150,49 @@ def test_another_engine_is_refused_early(scheme: str) -> None:
     site = environment(variables={"DATABASE_URL": Secret("postgres://a:b@db/c")})
     with pytest.raises(DsnError, match=rf"--from: the scheme '{scheme}' .* only PostgreSQL can"):
         find(shell, site, f"{scheme}://me:secret@example.com/db")
+
+
+@contextmanager
+def encrypted(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Run a server that speaks TLS only; yields its container and its authority's certificate."""
+    with started(variables={"POSTGRES_PASSWORD": "managed"}) as container:
+        at = address(container, "x", "x", "x").host
+        certify = f"""cd /var/lib/postgresql/data
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem
+openssl req -newkey rsa:2048 -nodes -subj /CN=server -keyout server.key -out server.csr
+printf 'subjectAltName = IP:{at}' >names
+openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -days 2 -extfile names -out server.crt
+chmod 600 server.key
+sed -i 's/^host /hostssl /' pg_hba.conf
+echo 'ssl = on' >>postgresql.conf"""
+        docker("exec", "--user", "postgres", container, "bash", "-ec", certify)
+        docker("exec", "--user", "postgres", container, "pg_ctl", "reload")
+        root = folder / "ca.pem"
+        root.write_text(docker("exec", container, "cat", "/var/lib/postgresql/data/ca.pem"))
+        yield container, root
+
+
+def test_a_server_is_verified_with_the_authority_that_the_url_names(
+    pair: Pair, tmp_path: Path
+) -> None:
+    pair.fresh(content.SITE)
+    with encrypted(tmp_path) as (container, root):
+        psql = ("docker", "exec", "-i", container, "psql", "-qU", "postgres")
+        make = (
+            b"CREATE ROLE site LOGIN CREATEDB PASSWORD 'managed'; CREATE DATABASE site OWNER site;"
+        )
+        shell.run(Command.of(*psql, stdin=make))
+        there = address(container, SITE, SITE, "managed")
+        strict = replace(there, sslmode="verify-full", sslrootcert=root.name)
+        assert dsn.database(strict.render()) == strict
+        target = server.elsewhere(strict, tmp_path)
+        ends = replace(pair.ends, target=target)
+        assert push_db(environment(), Console(), ends=ends)["rows"] == content.SITE_ROWS
+        other = tmp_path / "other"
+        other.mkdir()
+        with encrypted(other):
+            distrusted = replace(pair.ends, target=server.elsewhere(strict, other))
+            with pytest.raises(DatabaseError, match="certificate verify failed"):
+                push_db(environment(), Console(), ends=distrusted)
+        with pytest.raises(ConfigurationError, match=r"sslrootcert: .*none\.pem is not there"):
+            server.elsewhere(replace(strict, sslrootcert="none.pem"), tmp_path)

@@ -118,6 +118,10 @@ def test_a_roll_back_compares_migrations_and_loses_no_request(cloud: Cloud) -> N
     refused = cloud.invoke("rollback", "-e", "three")
     assert refused.returncode == FAILED
     assert "does not know the migrations uploader.0002_test" in refused.stderr
+    planned = cloud.invoke("rollback", "-e", "three", "--force", "--plan")
+    assert planned.returncode == 2
+    assert "replaces what runs" in planned.stdout
+    assert cloud.shown() == now
     with traffic(*ADDRESSES) as load:
         done = cloud.invoke("rollback", "-e", "three", "--force")
     assert done.returncode == 0
