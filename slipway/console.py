@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -124,12 +125,20 @@ class Console:
         )
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print rows below their headings, each column as wide as it must be."""
+        """Print rows below their headings, each column as wide as it must be.
+
+        On a terminal that is too narrow the columns that do not fit stand on a second line.
+        """
         lines = [list(columns), *(list(row) for row in rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        room = self.out.width if self.out.is_terminal else UNFOLDED
+        ends = accumulate(width + 2 for width in widths)
+        fitting = sum(end - 2 <= room for end in ends) or 1
         for line in lines:
-            cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-            self.out.print("  ".join(cells).rstrip(), markup=False)
+            cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+            self.out.print("  ".join(cells[:fitting]).rstrip(), markup=False)
+            if rest := "  ".join(cells[fitting:]).strip():
+                self.out.print(f"    {rest}", markup=False)
 
     def result(self, fields: Mapping[str, object]) -> None:
         """Print the JSON object of the run, where JSON was asked for."""

@@ -32,6 +32,8 @@ REASONS = (
     (r"remote port forwarding failed|administratively prohibited", "forbids port forwarding",
      "allow AllowTcpForwarding and AllowStreamLocalForwarding in its sshd_config"),
 )  # fmt: skip
+AWAY = ("does not answer", "refuses connections on its SSH port")
+SANDBOX, SANDBOX_HINT = ".sandbox", "run 'invoke sandbox.up'"
 
 
 def options(host: Host) -> list[str]:
@@ -120,9 +122,15 @@ def refusal(host: Host, said: str) -> HostError:
     where = f"{host.name} ({host.user}@{host.address}:{host.port})"
     for pattern, what, hint in REASONS:
         if re.search(pattern, said, re.IGNORECASE):
-            return HostError(where, what, hint)
+            return HostError(where, what, SANDBOX_HINT if _is_away(host, what) else hint)
     lines = [line for line in said.splitlines() if line.strip() and not line.startswith("debug1")]
     return HostError(where, lines[-1] if lines else "closed the connection", "try it with ssh -v")
+
+
+def _is_away(host: Host, what: str) -> bool:
+    """Tell whether the host is the sandbox's, and does not run."""
+    keys = host.known_hosts_file
+    return what in AWAY and keys is not None and SANDBOX in keys.parts
 
 
 def _await_tunnel(

@@ -1,9 +1,9 @@
 """Make and change what an environment runs on: bucket, key, DSN, env file, hosts."""
 
-from invoke import Context, task
+from invoke import Context
 
 from slipway.cli import call
-from slipway.tasks import ENV, JSON, PLAN, YES
+from slipway.tasks import ENV, JSON, PLAN, YES, task
 
 NEW_SECRETS = {"new_secrets": "make new secrets for a running site whose env file is lost"}
 

@@ -1,9 +1,9 @@
 """Move the database between this machine and an environment."""
 
-from invoke import Context, task
+from invoke import Context
 
 from slipway.cli import call
-from slipway.tasks import ENV, JSON, YES
+from slipway.tasks import ENV, JSON, YES, task
 
 SOURCE = {
     "from_": "URL of another database to push instead of the local one; '-' reads it from stdin",

@@ -1,9 +1,9 @@
 """Run the site on this machine."""
 
-from invoke import Context, task
+from invoke import Context
 
 from slipway.cli import call
-from slipway.tasks import YES
+from slipway.tasks import YES, task
 
 STORAGE = {"storage": "environment whose storage to use for now, e.g. test"}
 

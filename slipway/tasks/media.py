@@ -1,9 +1,9 @@
 """Move media files between this machine and an environment."""
 
-from invoke import Context, task
+from invoke import Context
 
 from slipway.cli import call
-from slipway.tasks import ENV, JSON, PLAN, YES
+from slipway.tasks import ENV, JSON, PLAN, YES, task
 
 PULL = {
     "delete": "delete here what the storage does not have, last and after a question",

@@ -1,9 +1,9 @@
 """Look after a running site, and find out what is wrong."""
 
-from invoke import Context, task
+from invoke import Context
 
 from slipway.cli import call
-from slipway.tasks import ENV, JSON, YES
+from slipway.tasks import ENV, JSON, YES, task
 
 SERVICE = {"service": "web, db or proxy"}
 

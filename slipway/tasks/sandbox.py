@@ -1,9 +1,9 @@
 """Run a cloud on this machine, to try everything on."""
 
-from invoke import Context, task
+from invoke import Context
 
 from slipway.cli import call
-from slipway.tasks import JSON, YES
+from slipway.tasks import JSON, YES, task
 
 
 @task(

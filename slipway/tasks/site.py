@@ -1,9 +1,9 @@
 """Bring releases of the site to its hosts, and look after them."""
 
-from invoke import Context, task
+from invoke import Context
 
 from slipway.cli import call
-from slipway.tasks import ENV, JSON, PLAN, YES
+from slipway.tasks import ENV, JSON, PLAN, YES, task
 
 PROBE = {"probe": "send requests through the proxy meanwhile, and count those that fail"}
 RELEASE = {"release": "name of the release; default: the one before that which runs"}

@@ -45,6 +45,12 @@ def test_the_environment_is_e_in_every_task(name: str) -> None:
     assert flags.get("e") == ("env" if "env" in names else None)
 
 
+@pytest.mark.parametrize("name", reference.names(namespace))
+def test_h_is_help_in_every_task(name: str) -> None:
+    found = {flag for option in reference.arguments(namespace, name) for flag in option.names}
+    assert "h" not in found
+
+
 @pytest.mark.parametrize("call", calls(), ids=lambda call: call.args[0].value)
 def test_each_task_calls_a_flow_with_its_options(call: ast.Call) -> None:
     target = call.args[0]

@@ -86,6 +86,18 @@ def test_a_long_line_is_folded_on_a_terminal_only(capsys: pytest.CaptureFixture[
     assert all(line.startswith("      word") for line in lines[1:])
 
 
+def test_columns_that_do_not_fit_stand_on_a_second_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    console = Console()
+    console.out = RichConsole(force_terminal=True, width=40, soft_wrap=True, color_system=None)
+    console.table(("name", "when", "what"), [("a" * 20, "b" * 10, "c" * 10), ("a", "b", "")])
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[2:4] == ["a" * 20 + "  " + "b" * 10, "    " + "c" * 10]
+    assert lines[0:2] == ["name" + " " * 18 + "when", "    what"]
+    assert lines[4:] == ["a" + " " * 21 + "b"]
+
+
 def test_a_reader_that_has_gone_causes_no_traceback() -> None:
     code = (
         "import sys; from slipway.console import Console\n"
