@@ -19,7 +19,7 @@ class Entry:
     """Describe what one tool does for one case.
 
     `run` is timed and returns what it counted, such as bytes. `prepare` comes before each
-    run, untimed. `limit` marks what bounds every tool: no peer.
+    run, untimed. `limit` marks what bounds every tool, `apart` what does less: no peers.
     """
 
     case: str
@@ -27,6 +27,7 @@ class Entry:
     run: Callable[[], Counts | None]
     prepare: Callable[[], object] = lambda: None
     limit: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def measure(
     first of each case, and no run at all after `end`. A tool that raises is not run
     again; its row says why.
     """
-    rows = {one: Row(one.case, one.tool, limit=one.limit) for one in entries}
+    rows = {one: Row(one.case, one.tool, limit=one.limit, apart=one.apart) for one in entries}
     for case in dict.fromkeys(one.case for one in entries):
         those = [one for one in entries if one.case == case]
         for number in range(rounds):

@@ -86,9 +86,9 @@ def relay(pid: int, milliseconds: int, megabits: int) -> None:
     here = os.open("/proc/self/ns/net", os.O_RDONLY)
     there = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
     near = _device("near", HERE, THERE)
-    _enter(there)
+    enter(there)
     away = _device("away", THERE, HERE)
-    _enter(here)
+    enter(here)
     rate, delay = megabits * 125_000, milliseconds / 2000
     for source, target in ((near, away), (away, near)):
         Lane(source, target, rate, delay).start()
@@ -147,7 +147,8 @@ def _device(name: str, address: str, peer: str) -> int:
     return handle
 
 
-def _enter(namespace: int) -> None:
+def enter(namespace: int) -> None:
+    """Move the calling thread into a network namespace, given as an open file."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.setns(namespace, 0):
         raise OSError(ctypes.get_errno(), "setns")

@@ -10,6 +10,7 @@ from bench.rows import OURS, Row
 
 WIDTH, BAR, GAP, LEFT = 760, 16, 30, 150
 COLOURS = {True: "#0b7285", False: "#adb5bd"}
+OTHER = "#ffd8a8"
 
 
 def svg(rows: Sequence[Row], title: str) -> str:
@@ -24,7 +25,7 @@ def svg(rows: Sequence[Row], title: str) -> str:
         for row in those:
             median = row.median or 0
             width = max(2, (WIDTH - LEFT - 80) * median / slowest)
-            colour = "#ffd8a8" if row.limit else COLOURS[row.tool == OURS]
+            colour = OTHER if row.limit or row.apart else COLOURS[row.tool == OURS]
             shapes += [
                 f'<text x="{LEFT - 8}" y="{y + 12}" text-anchor="end">{escape(row.tool)}</text>',
                 f'<rect x="{LEFT}" y="{y}" width="{width:.1f}" height="13" fill="{colour}"/>',
@@ -43,7 +44,13 @@ def main(source: str, target: str) -> None:
     """Read a JSON that a benchmark wrote, and write the picture."""
     fields = json.loads(Path(source).read_text(encoding="utf-8"))
     rows = [
-        Row(one["case"], one["tool"], tuple(one["seconds"]), limit=one.get("limit", False))
+        Row(
+            one["case"],
+            one["tool"],
+            tuple(one["seconds"]),
+            limit=one.get("limit", False),
+            apart=one.get("apart", False),
+        )
         for one in fields
     ]
     Path(target).write_text(svg(rows, "Seconds, median"), encoding="utf-8")

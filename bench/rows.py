@@ -12,7 +12,8 @@ OURS = "slipway"
 class Row:
     """Hold what one tool needed for one case: seconds of each run, and what else was counted.
 
-    `limit` marks what bounds every tool, such as the bare engine: it is shown, but is no peer.
+    `limit` marks what bounds every tool, such as the bare engine, and `apart` what does less than
+    the others: both are shown, but are no peers.
     `failed` says why there is no figure.
     """
 
@@ -21,6 +22,7 @@ class Row:
     seconds: tuple[float, ...] = ()
     extra: Mapping[str, object] = field(default_factory=dict)
     limit: bool = False
+    apart: bool = False
     failed: str = ""
 
     @property
@@ -38,7 +40,10 @@ def ratio(row: Row, rows: Sequence[Row], *, limit: bool = False) -> float | None
     others = [
         other.median
         for other in rows
-        if other.case == row.case and other.tool != OURS and other.limit == limit
+        if other.case == row.case
+        and other.tool != OURS
+        and other.limit == limit
+        and not other.apart
     ]
     known = [one for one in others if one]
     return row.median / min(known) if row.median and known else None
@@ -62,6 +67,8 @@ def _fields(row: Row, rows: Sequence[Row]) -> dict[str, object]:
             found["ratio_to_limit"] = _rounded(bound)
     if row.limit:
         found["limit"] = True
+    if row.apart:
+        found["apart"] = True
     if row.failed:
         found["failed"] = row.failed
     return {**found, **row.extra}

@@ -26,8 +26,8 @@ def _cells(row: Row, rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def _ratio(row: Row, rows: Sequence[Row]) -> str:
-    if row.limit:
-        return "(limit)"
+    if row.limit or row.apart:
+        return "(limit)" if row.limit else "(apart)"
     found = ratio(row, rows) if row.tool == OURS else None
     return f"{found:.2f} x" if found is not None else ""
 

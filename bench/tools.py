@@ -133,8 +133,10 @@ class Kamal:
         return {"wire_bytes": self.place.received() - before}
 
     def remove(self) -> None:
-        """Take containers and images away."""
+        """Take containers and images away, and the registry that Kamal leaves here."""
         self._kamal("remove", "--confirmed", check=False)
+        leave = Command.of("docker", "rm", "--force", "--volumes", "kamal-docker-registry")
+        self.place.shell.run(leave, check=False)
 
     def _commit(self) -> None:
         """Give the version a name: Kamal takes it from git."""

@@ -1,54 +1,107 @@
-"""`python -m bench.database [--quick] [--json FILE]`: push databases, side by side."""
+"""`python -m bench.database [--quick] [--json FILE]`: push databases, side by side.
+
+Each database whole on this machine; L once more with one row in a hundred changed since the last
+push; and each through a slow link of 40 ms and 100 Mbit/s.
+"""
 
 import io
 import resource
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from functools import partial
+from pathlib import Path
 
-from bench.database import content, servers, tools
+from bench import link
+from bench.database import away, content, servers, tools
 from bench.database.servers import Pair
+from bench.database.tools import Push
 from bench.harness import Entry, Options, main
 from bench.rows import OURS
 from slipway import baseimages
 from slipway.console import Console
 from slipway.database import push_db
+from slipway.settings.hosts import Host
+from tests.conformance.database import host
 from tests.unit.factory import environment
 
+SLOW = (40, 100)
 
-def push(pair: Pair, database: str) -> dict[str, object]:
+
+def push(pair: Pair, database: str, there: Host | None = None) -> dict[str, object]:
     """Push as `invoke push-db` does, verification included."""
+    site = environment(hosts=(there,)) if there else environment()
     with redirect_stdout(io.StringIO()):
-        fields = push_db(environment(), Console(as_json=True), ends=pair.ends(database))
+        fields = push_db(site, Console(as_json=True), ends=pair.ends(database, there))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-    return {"downtime_ms": fields["downtime_ms"], "MB_peak": round(peak)}
+    sent = int(str(fields["bytes_sent"]))
+    return {
+        "downtime_ms": fields["downtime_ms"],
+        "MB_sent": round(sent / 1e6, 2),
+        "MB_peak": round(peak),
+    }
 
 
-def entries(pair: Pair, database: str, name: str) -> Iterator[Entry]:
+def entries(
+    pair: Pair, database: str, name: str, peers: Mapping[str, Push], there: Host | None = None
+) -> Iterator[Entry]:
     """Name all tools for one database."""
-    yield Entry(name, OURS, lambda: push(pair, database), pair.fresh)
+    yield Entry(name, OURS, lambda: push(pair, database, there), pair.fresh)
+    for tool, peer in peers.items():
+        yield Entry(name, tool, partial(peer, pair, database), pair.fresh)
+
+
+def again(pair: Pair, database: str, name: str) -> Iterator[Entry]:
+    """Name all tools for a database of which little has changed since it was pushed."""
+
+    def pushed() -> None:
+        pair.fresh()
+        push(pair, database)
+        pair.source.query(content.CHANGED, database)
+
+    yield Entry(name, OURS, lambda: push(pair, database), pushed)
     for tool, peer in tools.PEERS.items():
         yield Entry(name, tool, partial(peer, pair, database), pair.fresh)
 
 
 @contextmanager
 def build(options: Options) -> Iterator[Sequence[Entry]]:
-    """Make servers and databases; S, M and L are smaller with --quick, and say so."""
-    baseimages.ensure([servers.IMAGE])
+    """Make servers and databases; M and L are smaller with --quick, and say so."""
+    baseimages.ensure([servers.IMAGE, host.IMAGE])
     megabytes, scale = (150, 10) if options.quick else (1000, 50)
-    with tools.built(), servers.running() as pair:
+    databases = {
+        "S 200 tables": "small",
+        f"M pgbench scale {scale}": "medium",
+        f"L {megabytes} MB": "large",
+    }
+    with ExitStack() as stack:
+        stack.enter_context(tools.built())
+        pair = stack.enter_context(servers.running())
         pair.fill("small", content.small())
         pair.fill("large", content.large(megabytes))
         pair.source.query("CREATE DATABASE medium;")
         pgbench = ["pgbench", "--initialize", "--quiet", "--scale", str(scale)]
         pair.source.run([*pgbench, "--username", "postgres", "medium"])
-        yield [
-            *entries(pair, "small", "S 200 tables"),
-            *entries(pair, "medium", f"M pgbench scale {scale}"),
-            *entries(pair, "large", f"L {megabytes} MB"),
+        found = [
+            entry
+            for name, database in databases.items()
+            for entry in entries(pair, database, name, tools.PEERS)
         ]
+        found += again(pair, "large", f"L {megabytes} MB, 1 % changed")
+        if link.possible():
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            end = stack.enter_context(link.far())
+            stack.enter_context(link.joined(end, *SLOW))
+            name = f"{pair.network}-host"
+            there = stack.enter_context(away.reached(end, name, folder))
+            for name, database in databases.items():
+                slow = f"{name}, {SLOW[0]} ms"
+                found += entries(pair, database, slow, tools.over_ssh(there), there)
+        else:
+            print("no slow link: it needs root, /dev/net/tun and iproute2", file=sys.stderr)
+        yield found
 
 
 if __name__ == "__main__":
-    sys.exit(main(__doc__ or "", build))
+    sys.exit(main((__doc__ or "").splitlines()[0], build))

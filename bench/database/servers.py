@@ -4,12 +4,13 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slipway.command import Command, Shell
 from slipway.postgres.ends import Ends
 from slipway.postgres.names import Names
 from slipway.postgres.server import Client, Server
+from slipway.settings.hosts import Host
 
 IMAGE = "postgres:17-trixie"
 PASSWORD = "bench"
@@ -25,9 +26,10 @@ class Pair:
     target: Client
     network: str
 
-    def ends(self, database: str) -> Ends:
-        """Return what push-db asks for."""
-        return Ends(self.source.server, database, self.target.server, Names(SITE), SITE)
+    def ends(self, database: str, there: Host | None = None) -> Ends:
+        """Return what push-db asks for, the target on a host if one is given."""
+        target = replace(self.target.server, host=there)
+        return Ends(self.source.server, database, target, Names(SITE), SITE)
 
     def fresh(self) -> None:
         """Empty the target, but for the database that is to be replaced."""

@@ -1,11 +1,15 @@
 """Push a database with the tools that people use for it."""
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from bench.database.servers import PASSWORD, SITE, Pair, docker, shell
+from slipway import ssh
 from slipway.buildkit import network_options
 from slipway.command import Command
+from slipway.settings.hosts import Host
 
 PGCOPYDB = "slipway-bench-pgcopydb"
 DOCKERFILE = b"""FROM debian:trixie-slim
@@ -68,6 +72,42 @@ PEERS: dict[str, Push] = {
     "pgcopydb": pgcopydb,
     "Divio's way": divio,
 }
+
+
+def over_ssh(there: Host) -> dict[str, Push]:
+    """Return what people use over a slow link: one stream over SSH, or a file."""
+
+    def far(command: str) -> str:
+        return f"{shlex.join(ssh.remote(there, 'sh', '-c', command).argv)}"
+
+    def stream(dump: str, restore: str) -> Push:
+        def push(pair: Pair, database: str) -> None:
+            source, target = pair.source.server.container, pair.target.server.container
+            write = f"pg_dump -U postgres -Fc {dump.format(database)}"
+            read = f"{restore} -U postgres -d {SITE}"
+            near = f"docker exec {source} sh -c {shlex.quote(write)}"
+            away = far(f"docker exec -i {target} sh -c {shlex.quote(read)}")
+            shell.run(Command.of("bash", "-o", "pipefail", "-c", f"{near} | {away}"))
+
+        return push
+
+    def divio_over_ssh(pair: Pair, database: str) -> None:
+        source, target = pair.source.server.container, pair.target.server.container
+        near = f"docker exec {source} pg_dump -U postgres -Fc {database}"
+        carried = f"{near} >/tmp/dump-{source} && {far('cat >/tmp/dump')} </tmp/dump-{source}"
+        again = f"dropdb -U postgres --force {SITE} && createdb -U postgres -O {SITE} {SITE}"
+        again += f" && {RESTORE} -U postgres -d {SITE}"
+        restore = far(f"docker exec -i {target} sh -c {shlex.quote(again)} </tmp/dump")
+        try:
+            shell.run(Command.of("bash", "-c", f"{carried} && {restore}"))
+        finally:
+            Path(f"/tmp/dump-{source}").unlink(missing_ok=True)
+
+    return {
+        "-Fc -Z0 | zstd -3 | ssh": stream("-Z0 {} | zstd -3", f"zstd -d | {RESTORE}"),
+        "-Fc (gzip) | ssh": stream("{}", RESTORE),
+        "Divio's way": divio_over_ssh,
+    }
 
 
 @contextmanager

@@ -24,6 +24,10 @@ ROWS = [
 
 def test_a_ratio_compares_the_medians_of_one_case_with_peers_alone() -> None:
     assert ratio(ROWS[0], ROWS) == 2.0 / 5.0
+    apart = Row("one line", "half of it", (1.5,), apart=True)
+    assert ratio(ROWS[0], [*ROWS, apart]) == 2.0 / 5.0
+    assert "(apart)" in table([apart])
+    assert json.loads(as_json([apart]))[0]["apart"] is True
     assert ratio(ROWS[0], ROWS, limit=True) == 2.0 / 1.6
     assert ratio(ROWS[4], ROWS) is None
 
