@@ -20,6 +20,7 @@ from slipway.settings.hosts import Host
 Progress = Callable[[str], None]
 FULL = "make room there: 'df -h' and 'docker system df' say what fills it"
 SUDO = 'allow it with NOPASSWD in /etc/sudoers.d, or set user = "root"'
+FAIL = "ansible.builtin.fail"
 SILENT = "Data could not be sent"
 REASONS = (
     (r"No space left on device", "its disk is full", FULL),
@@ -54,7 +55,8 @@ class Report:
 
     environment: Environment
     changes: list[Change] = field(default_factory=list)
-    errors: list[HostError] = field(default_factory=list)
+    # A host goes on after a failure only where it is taken back: what it says last counts.
+    failures: dict[str, HostError] = field(default_factory=dict)
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Take in one event of Ansible's jsonl callback."""
@@ -63,12 +65,12 @@ class Report:
                 case "v2_runner_on_ok" if result.get("changed"):
                     self.changes.append(Change("hosts", "change", host, task_of(event)))
                 case "v2_runner_on_failed":
-                    self.errors.append(self._failure(host, task_of(event), result))
+                    self.failures[host] = self._failure(host, task_of(event), result)
                 case "v2_runner_on_unreachable":
-                    self.errors.append(self._unreachable(host, str(result.get("msg", ""))))
+                    self.failures[host] = self._unreachable(host, str(result.get("msg", "")))
 
     def _failure(self, host: str, task: str, result: Mapping[str, Any]) -> HostError:
-        if "assertion" in failed_of(result):
+        if "assertion" in failed_of(result) or result.get("action") == FAIL:
             return HostError(host, reason_of(result))
         for pattern, what, hint in REASONS:
             if re.search(pattern, json.dumps(result), re.IGNORECASE):
@@ -115,7 +117,7 @@ def converge(
             code = process.wait()
         errors.seek(0)
         said = errors.read().decode(errors="replace")
-    _raise(report.errors)
+    _raise(list(report.failures.values()))
     if code == ANSIBLE_INTERRUPTED:
         raise KeyboardInterrupt
     if code != 0:

@@ -48,6 +48,8 @@ UNITS = (
     "chrony.service",
     "ntpsec.service",
     "openntpd.service",
+    # It waits while a change that could lock somebody out is not proven.
+    "slipway-undo.timer",
 )
 PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NO_SWARM = {"LocalNodeState": "inactive", "ControlAvailable": False, "NodeID": ""}

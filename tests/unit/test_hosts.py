@@ -108,6 +108,8 @@ def test_a_failure_says_host_task_reason_and_what_to_do(site: Environment) -> No
          "web2: root may not use sudo without a password; allow it "),
         ({"msg": "x", "results": [{"failed": True, "assertion": "a", "msg": "the clock is wrong"}]},
          "web2: the clock is wrong"),
+        ({"msg": "no new login worked", "action": "ansible.builtin.fail"},
+         "web2: no new login worked"),
     ],
 )  # fmt: skip
 def test_what_stands_in_the_way_has_a_line_of_its_own(
@@ -118,6 +120,20 @@ def test_what_stands_in_the_way_has_a_line_of_its_own(
         converge(site)
     assert str(failure.value).startswith(line)
     assert "ansible-playbook" not in str(failure.value)
+
+
+def test_a_failure_that_was_taken_back_is_told_once_as_its_rescue_tells_it(
+    site: Environment,
+) -> None:
+    play(
+        site,
+        event("runner_on_failed", "access : Log in", web1={"msg": "non-zero", "stderr": "denied"}),
+        event("runner_on_ok", "access : Take back", web1={"changed": True}),
+        event("runner_on_failed", "access : Say", web1={"msg": "as it was", "action": hosts.FAIL}),
+        code=2,
+    )
+    with pytest.raises(HostError, match=r"^web1: as it was$"):
+        converge(site)
 
 
 def test_an_unreachable_host_says_why(site: Environment) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -81,6 +83,22 @@ class Group:
         lines += ["[storage]", 'provider = "s3"', 'bucket = "myapp-test"', more]
         (self.root / "env" / "test.toml").write_text("\n".join(lines) + "\n")
         return environment.load("test", self.root)
+
+    def play_only(self, *roles: str) -> None:
+        """Have this group a playbook of its own with these roles only, as it may be changed."""
+        folder = self.root / "ansible"
+        shutil.rmtree(folder) if not folder.is_symlink() else folder.unlink()
+        shutil.copytree(ROOT / "ansible", folder, ignore=shutil.ignore_patterns("__pycache__"))
+        left = "|".join(roles)
+        self.edit("provision.yml", rf"    - role: (?!({left})\n)\w+\n", "")
+        self.edit("roles/host/vars/main.yml", rf"\s+and (?!({left})_is)\w+_is_current", "")
+
+    def edit(self, name: str, pattern: str, replacement: str) -> None:
+        """Change a file of the group's own playbook; the pattern must be there."""
+        path = self.root / "ansible" / name
+        text, count = re.subn(pattern, replacement, path.read_text())
+        assert count
+        path.write_text(text)
 
     def converge(
         self, environment: Environment, *, check: bool = False, port: int = 0
