@@ -21,6 +21,7 @@ from slipway.storage.s3_rules import State
 
 PUBLIC = "anybody may read an object, nobody may list"
 PRIVATE = "objects are private, read by signed URLs"
+GIVEN = "made by hand, it is not renewed here, nor kept to this bucket"
 BY_HAND = "make a key for the site by hand, and name its profile in storage.site_profile"
 
 
@@ -108,7 +109,9 @@ class S3Provider:
         return True
 
     def retire(self) -> None:
-        """Delete every key of the user but the one in use."""
+        """Delete every key of the user but the one in use; leave one that was made by hand."""
+        if not self._keys.before:
+            return
         used = self.dsn()
         with explained(self.where):
             for key in self._keys.listed():
@@ -241,7 +244,9 @@ class S3Provider:
         if not self.storage.site_profile:
             self.notes.append(f"this server makes no keys for this administrator: {BY_HAND}")
             return
-        found: Any = credentials(self.storage, self.storage.site_profile)
+        profile = self.storage.site_profile
+        self.notes.append(f"this server makes no keys: the site's is that of {profile}; {GIVEN}")
+        found: Any = credentials(self.storage, profile)
         self._issued = _dsn_of(self.storage, found.access_key, Secret(found.secret_key))
 
 

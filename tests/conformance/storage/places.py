@@ -8,7 +8,7 @@ import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from slipway import baseimages
@@ -22,21 +22,29 @@ START_SECONDS = 180
 
 @dataclass(frozen=True)
 class Place:
-    """Hold a server, its administrator's credentials, and what it cannot do."""
+    """Hold a server, its administrator's credentials, and what it cannot do.
+
+    Where it makes no keys, the profile "site" of `credentials` holds one that was made by hand.
+    """
 
     provider: str
     endpoint: str
     administrator: Mapping[str, str]
     lacks: tuple[str, ...] = ()
-    makes_keys: bool = True
-    site_key: tuple[str, str] = field(default=("", ""), repr=False)
+    credentials: Path | None = None
+
+    @property
+    def makes_keys(self) -> bool:
+        return self.credentials is None
 
     def wanted(self, name: str, **fields: object) -> Storage:
         """Return the settings of a container; every test takes a name of its own."""
-        settings = {
+        settings: dict[str, object] = {
             "cors_origins": ("https://www.example.com",), "versioning": True,
             "versions_days": 30, "uploads_days": 7, "tags": (("team", "web"),),
         }  # fmt: skip
+        if self.credentials:
+            settings |= {"credentials_file": self.credentials, "site_profile": "site"}
         return Storage(self.provider, name, endpoint=self.endpoint, **{**settings, **fields})  # type: ignore[arg-type]
 
 
@@ -60,11 +68,13 @@ def azurite(_: Path) -> Iterator[Place]:
 
 
 @contextmanager
-def radosgw(_: Path) -> Iterator[Place]:
+def radosgw(folder: Path) -> Iterator[Place]:
+    key = f"aws_access_key_id = {RGW_KEY}\naws_secret_access_key = {RGW_SECRET}\n"
+    (folder / "credentials").write_text(f"[admin]\n{key}[site]\n{key}")
     environ = {"RGW_KEY": RGW_KEY, "RGW_SECRET": RGW_SECRET}
     with container("slipway-radosgw", 7480, environ) as address:
         administrator = {"AWS_ACCESS_KEY_ID": RGW_KEY, "AWS_SECRET_ACCESS_KEY": RGW_SECRET}
-        yield Place("s3", address, administrator, makes_keys=False)
+        yield Place("s3", address, administrator, ("keys",), credentials=folder / "credentials")
 
 
 @contextmanager

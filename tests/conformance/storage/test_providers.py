@@ -24,7 +24,9 @@ from tests.conformance.storage.places import Place
 from tests.unit.factory import environment
 
 NUMBERS = itertools.count(1)
-SERVERS = {"seaweedfs": places.seaweedfs, "azurite": places.azurite}
+SERVERS = {
+    "seaweedfs": places.seaweedfs, "azurite": places.azurite, "radosgw": places.radosgw,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=SERVERS)
@@ -67,6 +69,13 @@ def converged(site: Environment) -> Environment:
     return replace(site, variables={"DEFAULT_STORAGE_DSN": used.render()})
 
 
+def said(site: Environment) -> str:
+    """Return what the plan says that this server cannot do."""
+    made = provider(site)
+    made.steps()
+    return "; ".join(made.notes)
+
+
 def dsn_of(site: Environment) -> S3Dsn | AzDsn:
     used = provider(site).dsn()
     assert isinstance(used, S3Dsn | AzDsn)
@@ -97,7 +106,8 @@ def test_a_second_run_changes_nothing_and_the_dsn_is_proven(
     assert changes(done) == []
     again = provider(done)
     again.steps()
-    assert [part for part in place.lacks if not any(part in note for note in again.notes)] == []
+    lacks = said(done)
+    assert [part for part in place.lacks if part not in lacks] == []
     again.prove()
     assert again.holds() == 0
 
@@ -129,11 +139,18 @@ def test_public_and_private_can_be_changed(site: Environment) -> None:
     provider(converged(back)).prove()
 
 
-def test_a_new_key_stands_beside_the_old_until_that_is_retired(site: Environment) -> None:
+def test_a_new_key_stands_beside_the_old_until_that_is_retired(
+    place: Place, site: Environment
+) -> None:
     done = converged(site)
     old, made = dsn_of(done), provider(done)
     assert made.steps() == []
-    assert made.renew()
+    assert made.renew() is place.makes_keys
+    if not place.makes_keys:
+        assert "made by hand, it is not renewed here" in said(done)
+        made.retire()
+        put(old, "still.txt")
+        return
     new = made.dsn()
     assert isinstance(new, S3Dsn | AzDsn)
     assert new.render() != old.render()
@@ -160,7 +177,10 @@ def test_removal_leaves_nothing_behind(site: Environment) -> None:
         provider(done).prove()
 
 
-def test_the_sites_key_reaches_nothing_but_its_own(site: Environment) -> None:
+def test_the_sites_key_reaches_nothing_but_its_own(place: Place, site: Environment) -> None:
+    if not place.makes_keys:
+        assert "nor kept to this bucket" in said(converged(site))
+        return
     private = replace(site.storage, bucket=f"live-{next(NUMBERS)}", public=False)
     other = converged(environment(name="live", root=site.root, storage=private))
     used, others = dsn_of(converged(site)), dsn_of(other)
