@@ -40,7 +40,8 @@ for volume in $(docker volume ls --quiet | grep -E "$own"); do
   i=0
   until docker volume rm "$volume" >/dev/null 2>&1 || [ $i -gt 60 ]; do i=$((i+1)); sleep 1; done
 done
-rm -rf "/srv/slipway/$0" "/etc/slipway/proxy/sites/$0.caddy" "/etc/slipway/proxy/loaded/$0.caddy"
+rm -rf "/srv/slipway/$0" "/etc/slipway/proxy/sites/$0.caddy" "/etc/slipway/proxy/sites/$0.pem" \
+  "/etc/slipway/proxy/loaded/$0.caddy"
 if ! ls -d "/srv/slipway/$1"-* >/dev/null 2>&1; then
   docker images --format '{{.Repository}}:{{.Tag}}' "$1" | xargs -r docker rmi >/dev/null 2>&1
 fi

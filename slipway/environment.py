@@ -139,7 +139,7 @@ def _toml(root: Path, name: str, where: str) -> dict[str, object]:
 
 def _environment(table: Table, name: str, root: Path) -> Environment:
     project = table.text("project", check=checks.name, example='"myapp"')
-    where = site.read(table.table("site"))
+    where = site.read(table.table("site"), root)
     return Environment(
         name=name,
         root=root,

@@ -13,7 +13,7 @@ from typing import Any
 from slipway import ssh
 from slipway.command import Command, Shell
 from slipway.environment import Environment
-from slipway.errors import CommandError, HostError
+from slipway.errors import CommandError, ConfigurationError, HostError
 from slipway.plan import Change
 from slipway.settings.hosts import Host
 
@@ -103,8 +103,10 @@ def converge(
     `registry_port` is the port on the hosts' loopback behind which this machine's image
     registry answers, 0 where there is none; `progress` gets the name of each task as it
     starts. Raises HostError for the first host that cannot be reached or refuses, HostErrors
-    for several, CommandError where Ansible itself does not run.
+    for several, ConfigurationError where the file with an authority's certificate is missing,
+    CommandError where Ansible itself does not run.
     """
+    _refuse_missing(environment)
     report = Report(environment)
     with tempfile.TemporaryFile() as errors:
         process = Shell().start(_playbook(environment, check, registry_port), stderr=errors)
@@ -123,6 +125,13 @@ def converge(
     if code != 0:
         raise CommandError("ansible-playbook", f"failed ({code}): {_last_line(said)}")
     return HostsResult(tuple(report.changes))
+
+
+def _refuse_missing(environment: Environment) -> None:
+    path = environment.site.acme_root_file
+    if path and not path.is_file():
+        where, what = f"env/{environment.name}.toml", f"site.acme_root_file: {path} does not exist"
+        raise ConfigurationError(where, what, "put the authority's certificate there, as PEM")
 
 
 def events(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:

@@ -99,14 +99,17 @@ def _of_engine(environment: Environment, host: Host, registry_port: int) -> dict
 
 
 def _of_proxy(environment: Environment) -> dict[str, object]:
+    site = environment.site
     on_volume = environment.storage.provider == "volume"
     return {
         "proxy_manager": environment.manager.name,
         "proxy_image": plain_name(PROXY_IMAGE),
         "proxy_network": PROXY_NETWORK,
         "proxy_site": environment.stack,
-        "proxy_domains": [environment.site.domain, *environment.site.aliases],
-        "proxy_tls": environment.site.tls if environment.site.secure else "none",
+        "proxy_domains": [site.domain, *site.aliases],
+        "proxy_tls": site.tls if site.secure else "none",
+        "proxy_acme_directory": site.acme_directory,
+        "proxy_acme_root_file": str(site.acme_root_file or ""),
         "proxy_upstream": f"{environment.stack}_web",
         "proxy_media": f"{_home(environment)}/data/media" if on_volume else "",
     }

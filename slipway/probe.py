@@ -72,7 +72,7 @@ def ask(site: Site, host: Host, port: int = 0, path: str = PATH) -> Answer:
         return _answer(site, host, port or HTTP_PORT, path=path)
     port = port or HTTPS_PORT
     try:
-        return _exchange(site, host.address, port, ssl.create_default_context(), path)
+        return _exchange(site, host.address, port, trust(site), path)
     except ssl.SSLCertVerificationError as error:
         answer = _answer(site, host, port, _unverified(), path)
         return replace(answer, doubt=error.verify_message)
@@ -80,6 +80,14 @@ def ask(site: Site, host: Host, port: int = 0, path: str = PATH) -> Answer:
         if getattr(error, "reason", "") in NO_CERTIFICATE:
             return _without_tls(site, host)
         return Answer(0, _text(error))
+
+
+def trust(site: Site) -> ssl.SSLContext:
+    """Return what the site's certificate is judged by: this machine's authorities, and its own."""
+    context = ssl.create_default_context()
+    if site.acme_root_file:
+        context.load_verify_locations(site.acme_root_file)
+    return context
 
 
 def connect(site: Site, host: Host, timeout: float) -> http.client.HTTPConnection:

@@ -97,7 +97,7 @@ def ends(site: Site, host: Host, port: int = probe.HTTPS_PORT) -> datetime:
 
     Raises SSLCertVerificationError for a bad one, OSError where there is none.
     """
-    tls = ssl.create_default_context()
+    tls = probe.trust(site)
     with (
         socket.create_connection((host.address, port), TIMEOUT) as plain,
         tls.wrap_socket(plain, server_hostname=site.domain) as wrapped,

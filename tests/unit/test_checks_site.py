@@ -76,9 +76,11 @@ def test_the_end_of_a_real_certificate_is_read_and_a_foreign_one_refused(
 ) -> None:
     root, tls = authority.make(tmp_path)
     where = Site("https://127.0.0.1")
+    own = Site("https://127.0.0.1", acme_directory="https://ca/d", acme_root_file=root)
     with proxy(200, tls=tls) as (port, _):
         with pytest.raises(ssl.SSLCertVerificationError):
             site.ends(where, HERE, port)
+        assert site.ends(own, HERE, port) > datetime.now(UTC)
         monkeypatch.setenv("SSL_CERT_FILE", str(root))
         assert site.ends(where, HERE, port) > datetime.now(UTC)
 

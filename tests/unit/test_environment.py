@@ -88,6 +88,14 @@ def test_three_mistakes_are_reported_in_one_run(root: Path) -> None:
         ("[storage]", "[storage]\ncors_origins = [1]", "cors_origins is not a list of texts"),
         ("[storage]", '[storage]\nregion = ["x"]', "storage.region is not a text"),
         ("[site]", '[site]\naliases = ["a b"]', "'a b' is no host name"),
+        ("[site]", '[site]\nacme_directory = "http://ca/x"', "is no https URL of a directory"),
+        ("[site]", '[site]\nacme_directory = "https://ca/{x"', "is no https URL of a directory"),
+        (
+            "[site]",
+            '[site]\ntls = "internal"\nacme_directory = "https://ca/x"',
+            "site.acme_directory is asked with tls = acme only",
+        ),
+        ("[site]", '[site]\nacme_root_file = "ca.pem"', "acme_root_file belongs to acme_directory"),
     ],
 )
 def test_each_mistake_has_its_own_line(root: Path, old: str, new: str, said: str) -> None:

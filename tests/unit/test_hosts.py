@@ -1,6 +1,7 @@
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from slipway import hosts
 from slipway.environment import Environment
-from slipway.errors import CommandError, HostError
+from slipway.errors import CommandError, ConfigurationError, HostError
 from slipway.hosts import HostErrors
 from slipway.settings.hosts import Host
 from tests.unit.factory import environment
@@ -188,6 +189,14 @@ def test_ansible_that_was_interrupted_is_no_failure_of_its_own(site: Environment
     play(site, code=99, said="[ERROR]: User interrupted execution")
     with pytest.raises(KeyboardInterrupt):
         converge(site)
+
+
+def test_an_authoritys_certificate_that_is_missing_is_named_before_anything_runs(
+    site: Environment,
+) -> None:
+    own = replace(site.site, acme_directory="https://ca/d", acme_root_file=site.root / "ca.pem")
+    with pytest.raises(ConfigurationError, match=r"test.toml: site.acme_root_file: .*/ca.pem does"):
+        converge(replace(site, site=own))
 
 
 def test_missing_ansible_is_one_line(site: Environment) -> None:

@@ -100,6 +100,15 @@ def test_the_proxy_serves_all_names_and_only_https_urls_over_tls() -> None:
     assert variables(environment(site=sandbox), "host1")["proxy_tls"] == "internal"
 
 
+def test_the_proxy_is_told_which_acme_authority_to_ask() -> None:
+    assert variables(environment(), "host1")["proxy_acme_directory"] == ""
+    assert variables(environment(), "host1")["proxy_acme_root_file"] == ""
+    own = Site("https://www.example.com", (), "acme", "https://ca.example.com/d", Path("/ca.pem"))
+    found = variables(environment(site=own), "host1")
+    assert found["proxy_acme_directory"] == "https://ca.example.com/d"
+    assert found["proxy_acme_root_file"] == "/ca.pem"
+
+
 def test_the_registry_port_reaches_every_host() -> None:
     hosts = environment(hosts=TWO)
     assert [variables(hosts, name, 5000)["images_registry_port"] for name in ("web1", "web2")] == [
