@@ -88,6 +88,7 @@ def _of_host(environment: Environment) -> dict[str, object]:
 def _of_engine(environment: Environment, host: Host, registry_port: int) -> dict[str, object]:
     first = environment.manager
     return {
+        "docker_engine_package": environment.server.engine,
         "swarm_managers": [one.name for one in environment.hosts if one.manager or one == first],
         "swarm_address": host.address,
         "swarm_labels": {_label(environment): "true"} if host == first else {},

@@ -7,6 +7,7 @@ from slipway.settings import checks
 from slipway.toml import Table
 
 USER = re.compile(r"([a-z_][a-z0-9_-]{0,30})?")
+ENGINES = ("docker.io", "docker-ce")
 PORT = re.compile(r"[1-9][0-9]{0,4}")
 
 
@@ -20,6 +21,7 @@ class Server:
     open_ports: tuple[str, ...] = ()
     updates: bool = True
     journal_size: str = "500M"
+    engine: str = "docker.io"
 
 
 def read(table: Table) -> Server:
@@ -31,6 +33,7 @@ def read(table: Table) -> Server:
         open_ports=table.texts("open_ports"),
         updates=table.flag("updates", True),
         journal_size=table.text("journal_size", "500M", check=checks.size, example='"500M"'),
+        engine=table.text("engine", "docker.io", check=_engine, example='"docker-ce"'),
     )
     for port in server.open_ports:
         if not PORT.fullmatch(port) or int(port) > 65535:
@@ -41,3 +44,7 @@ def read(table: Table) -> Server:
 
 def _user(text: str) -> str | None:
     return None if USER.fullmatch(text) else "is no user's name"
+
+
+def _engine(text: str) -> str | None:
+    return None if text in ENGINES else f"is no engine's package (known: {', '.join(ENGINES)})"

@@ -88,6 +88,7 @@ def test_three_mistakes_are_reported_in_one_run(root: Path) -> None:
         ("[storage]", "[storage]\ncors_origins = [1]", "cors_origins is not a list of texts"),
         ("[storage]", '[storage]\nregion = ["x"]', "storage.region is not a text"),
         ("[site]", '[site]\naliases = ["a b"]', "'a b' is no host name"),
+        ("[site]", '[server]\nengine = "podman"\n[site]', "is no engine's package (known: docker"),
         ("[site]", '[site]\nacme_directory = "http://ca/x"', "is no https URL of a directory"),
         ("[site]", '[site]\nacme_directory = "https://ca/{x"', "is no https URL of a directory"),
         (

@@ -109,6 +109,12 @@ def test_the_proxy_is_told_which_acme_authority_to_ask() -> None:
     assert found["proxy_acme_root_file"] == "/ca.pem"
 
 
+def test_hosts_are_told_which_engine_to_install() -> None:
+    assert variables(environment(), "host1")["docker_engine_package"] == "docker.io"
+    own = environment(server=Server(engine="docker-ce"))
+    assert variables(own, "host1")["docker_engine_package"] == "docker-ce"
+
+
 def test_the_registry_port_reaches_every_host() -> None:
     hosts = environment(hosts=TWO)
     assert [variables(hosts, name, 5000)["images_registry_port"] for name in ("web1", "web2")] == [
