@@ -1,5 +1,6 @@
 """A site's certificate is fetched over ACME, from an authority that the settings name."""
 
+import http.client
 import socket
 import ssl
 from collections.abc import Iterator
@@ -20,6 +21,13 @@ from tests.conformance.hosts.machines import ADDRESS, Group, serving
 IMAGE, CADDY = "slipway-sandbox-host", "caddy:2"
 NAMES = ("www.example.test", "example.test")
 ROOT = "/data/caddy/pki/authorities/local/root.crt"
+STATE = "/var/lib/docker/volumes/slipway_proxy/_data/caddy"
+CUT = b"""table inet cut {
+	chain arriving {
+		type filter hook prerouting priority -300; policy drop;
+	}
+}
+"""
 CADDYFILE = """{
 	admin off
 	skip_install_trust
@@ -50,7 +58,7 @@ class Authority:
 
 @contextmanager
 def authority(site: str) -> Iterator[Authority]:
-    """Run an ACME server that finds the site's names at this address."""
+    """Run an ACME server to which the site's names lead to this address alone."""
     hosts = [f"--add-host={name}:{site}" for name in NAMES]
     name = docker("run", "--detach", "--entrypoint=sleep", *hosts, CADDY, "infinity")
     try:
@@ -75,7 +83,7 @@ def answers(found: Authority) -> bool:
 
 @dataclass(frozen=True)
 class Provisioned:
-    """Hold a host with its site, and the authority that the site names."""
+    """Hold three hosts with a site, and the authority that the site names."""
 
     group: Group
     environment: Environment
@@ -86,7 +94,7 @@ class Provisioned:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provisioned]:
     baseimages.ensure([IMAGE, CADDY, "registry:2"])
     with (
-        serving(tmp_path_factory.mktemp("acme"), IMAGE) as group,
+        serving(tmp_path_factory.mktemp("acme"), *[IMAGE] * 3) as group,
         authority(group.machines[0].address) as own,
     ):
         group.play_only("host", "docker_engine", "access", "firewall", "swarm", "images",
@@ -105,29 +113,50 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provisioned]:
         yield Provisioned(group, wanted, own)
 
 
-def certificate(served: Provisioned, name: str) -> bytes:
-    """Return the certificate that the host shows, if this authority and no other signed it."""
+def shows(served: Provisioned, name: str, number: int = 0) -> bool:
+    """Return whether a host shows a certificate that this authority, and no other, has signed."""
     trusted = ssl.create_default_context(cadata=served.authority.root)
-    address = served.group.machines[0].address
-    with (
-        socket.create_connection((address, 443), timeout=5) as plain,
-        trusted.wrap_socket(plain, server_hostname=name) as secure,
-    ):
-        return secure.getpeercert(binary_form=True) or b""
-
-
-def shows(served: Provisioned, name: str) -> bool:
+    address = served.group.machines[number].address
     try:
-        return certificate(served, name) != b""
+        with (
+            socket.create_connection((address, 443), timeout=5) as plain,
+            trusted.wrap_socket(plain, server_hostname=name),
+        ):
+            return True
     except OSError:
         return False
 
 
-def test_every_name_of_the_site_gets_a_certificate_of_the_authority(served: Provisioned) -> None:
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_every_host_gets_a_certificate_for_every_name_though_the_authority_asks_but_one(
+    served: Provisioned, number: int
+) -> None:
     for name in NAMES:
-        until(partial(shows, served, name))
-    log = served.group.machines[0].try_("docker", "service", "logs", "--raw", "slipway_proxy")
-    assert "certificate obtained successfully" in log.stdout + log.stderr
+        until(partial(shows, served, name, number))
+
+
+def test_a_certificate_is_fetched_though_one_of_the_other_hosts_is_down(
+    served: Provisioned,
+) -> None:
+    _, second, third = served.group.machines
+    for number in (1, 2):
+        until(partial(shows, served, NAMES[0], number))
+    second.run("nft", "-f", "-", stdin=CUT)
+    try:
+        proxy = ("docker", "ps", "--quiet", "--filter", "name=slipway_proxy")
+        third.run("rm", "-r", f"{STATE}/certificates")
+        third.run("docker", "restart", third.run(*proxy))
+        until(partial(shows, served, NAMES[0], 2))
+    finally:
+        second.run("nft", "delete table inet cut")
+
+
+def test_plain_http_leads_to_https(served: Provisioned) -> None:
+    connection = http.client.HTTPConnection(served.group.machines[1].address, timeout=5)
+    connection.request("GET", "/a?b", headers={"Host": NAMES[1]})
+    answer = connection.getresponse()
+    assert (answer.status, answer.getheader("Location")) == (308, f"https://{NAMES[1]}/a?b")
+    connection.close()
 
 
 def test_a_second_run_changes_nothing(served: Provisioned) -> None:
