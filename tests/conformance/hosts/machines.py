@@ -60,6 +60,7 @@ class Group:
         more: str = "",
         site: str = 'url = "http://test.localhost"',
         second: Mapping[str, object] | None = None,
+        storage: str = 'provider = "s3"\nbucket = "myapp-test"',
         **changes: Any,
     ) -> Environment:
         """Write env/test.toml for these servers, and read it.
@@ -80,7 +81,7 @@ class Group:
                 f"{key} = {str(value).lower()}" if isinstance(value, int) else f'{key} = "{value}"'
                 for key, value in given.items()
             ]
-        lines += ["[storage]", 'provider = "s3"', 'bucket = "myapp-test"', more]
+        lines += ["[storage]", storage, more]
         (self.root / "env" / "test.toml").write_text("\n".join(lines) + "\n")
         return environment.load("test", self.root)
 
