@@ -10,10 +10,15 @@ export COVERAGE_FILE=$PWD/.coverage
 unset PYTHONDONTWRITEBYTECODE
 PATH=$PWD/.venv/bin:$PATH
 
+# Each of these sets up servers from nothing, for minutes.
+hosts=(roles lockout acme time engines)
+hosts=("${hosts[@]/#/tests/conformance/hosts/test_}")
+hosts=("${hosts[@]/%/.py}")
+
 if [ "${1:-}" = --long ]; then
     export SLIPWAY_LONG=1
-    for part in tests/unit tests/conformance/database/test_faults.py tests/conformance/hosts/test_roles.py \
-        tests/conformance/hosts/test_acme.py tests/adopt tests/e2e/three; do
+    for part in tests/unit tests/conformance/database/test_faults.py "${hosts[@]}" tests/adopt \
+        tests/e2e/three; do
         pytest "$part" --durations=10
     done
     exit
@@ -21,8 +26,7 @@ fi
 scripts/lint.sh
 coverage erase
 coverage run -m pytest tests/unit tests/contracts --durations=5
-coverage run -m pytest tests/conformance --durations=10 \
-    --ignore tests/conformance/hosts/test_roles.py --ignore tests/conformance/hosts/test_acme.py
+coverage run -m pytest tests/conformance --durations=10 "${hosts[@]/#/--ignore=}"
 # One run, one sandbox: the last test of tests/e2e removes it.
 coverage run -m pytest tests/browser tests/e2e --durations=20 --capture=no --ignore tests/e2e/three
 coverage combine --quiet
