@@ -70,7 +70,7 @@ def parse(description: str, argv: Sequence[str] | None) -> Options:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all runs into FILE")
     parser.add_argument("--rounds", type=int, default=0, help="runs of each tool in each case")
     given = parser.parse_args(argv)
-    rounds = given.rounds or (3 if given.quick else 5)
+    rounds = given.rounds or (2 if given.quick else 5)
     budget, patience = (390, 150) if given.quick else (3600, 3600)
     return Options(given.quick, given.json, rounds, budget, patience)
 
