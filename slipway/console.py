@@ -137,7 +137,7 @@ class Console:
         for line in lines:
             cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
             self.out.print("  ".join(cells[:fitting]).rstrip(), markup=False)
-            if rest := "  ".join(cells[fitting:]).strip():
+            if rest := "  ".join(cells[fitting:]).rstrip():
                 self.out.print(f"    {rest}", markup=False)
 
     def result(self, fields: Mapping[str, object]) -> None:

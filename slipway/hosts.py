@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from slipway import ssh
+from slipway import probe, ssh
 from slipway.command import Command, Shell
 from slipway.environment import Environment
-from slipway.errors import CommandError, ConfigurationError, HostError
+from slipway.errors import CommandError, HostError
 from slipway.plan import Change
 from slipway.settings.hosts import Host
 
@@ -106,7 +106,7 @@ def converge(
     for several, ConfigurationError where the file with an authority's certificate is missing,
     CommandError where Ansible itself does not run.
     """
-    _refuse_missing(environment)
+    probe.refuse_bad_root(environment)
     report = Report(environment)
     with tempfile.TemporaryFile() as errors:
         process = Shell().start(_playbook(environment, check, registry_port), stderr=errors)
@@ -125,13 +125,6 @@ def converge(
     if code != 0:
         raise CommandError("ansible-playbook", f"failed ({code}): {_last_line(said)}")
     return HostsResult(tuple(report.changes))
-
-
-def _refuse_missing(environment: Environment) -> None:
-    path = environment.site.acme_root_file
-    if path and not path.is_file():
-        where, what = f"env/{environment.name}.toml", f"site.acme_root_file: {path} does not exist"
-        raise ConfigurationError(where, what, "put the authority's certificate there, as PEM")
 
 
 def events(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:

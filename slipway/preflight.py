@@ -1,6 +1,6 @@
 """Check what a deploy needs before it touches anything."""
 
-from slipway import build, dsn, stackfile, swarm, variables
+from slipway import build, dsn, probe, stackfile, swarm, variables
 from slipway.engine import Engine
 from slipway.environment import Environment
 from slipway.errors import ConfigurationError, ConfigurationErrors, HostError
@@ -19,6 +19,10 @@ def check_files(environment: Environment) -> str:
     for name in (build.DOCKERFILE, stackfile.WHERE):
         if not (environment.root / name).is_file():
             problems.append(ConfigurationError(name, "is missing", "take it from git"))
+    try:
+        probe.refuse_bad_root(environment)
+    except ConfigurationError as error:
+        problems.append(error)
     problems += _variables(environment)
     if problems:
         raise ConfigurationErrors(problems)

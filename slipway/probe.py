@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from slipway.environment import Environment
-from slipway.errors import DeployError
+from slipway.errors import ConfigurationError, DeployError
 from slipway.settings.hosts import Host
 from slipway.settings.site import Site
 
@@ -80,6 +80,18 @@ def ask(site: Site, host: Host, port: int = 0, path: str = PATH) -> Answer:
         if getattr(error, "reason", "") in NO_CERTIFICATE:
             return _without_tls(site, host)
         return Answer(0, _text(error))
+
+
+def refuse_bad_root(environment: Environment) -> None:
+    """Read the certificate of the site's own authority; raises ConfigurationError."""
+    if not environment.site.acme_root_file:
+        return
+    try:
+        trust(environment.site)
+    except OSError as error:  # SSLError is one
+        where = f"env/{environment.name}.toml: site.acme_root_file"
+        what = f"{environment.site.acme_root_file} is no certificate ({_text(error)})"
+        raise ConfigurationError(where, what, "put the authority's there, as PEM") from None
 
 
 def trust(site: Site) -> ssl.SSLContext:

@@ -33,7 +33,7 @@ REASONS = (
      "allow AllowTcpForwarding and AllowStreamLocalForwarding in its sshd_config"),
 )  # fmt: skip
 AWAY = ("does not answer", "refuses connections on its SSH port")
-SANDBOX, SANDBOX_HINT = ".sandbox", "run 'invoke sandbox.up'"
+SANDBOX, SANDBOX_HINT = ".sandbox", "run 'invoke sandbox.up' (--hosts N for several)"
 
 
 def options(host: Host) -> list[str]:

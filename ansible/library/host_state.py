@@ -182,6 +182,11 @@ def daemon_settings() -> Any:
     return json.loads(DAEMON_FILE.read_text(encoding="utf-8") or "{}")
 
 
+def log_flags() -> bool:
+    """Return whether the engine's unit says how logs are kept: a file must not say it too."""
+    return "--log-" in said("systemctl", "cat", "docker.service")
+
+
 def files() -> dict[str, dict[str, str]]:
     """Return what earlier runs wrote, by path; the site's own data stay unread."""
     found = {}
@@ -310,6 +315,7 @@ def state() -> dict[str, Any]:
         "engine_installed": bool(shutil.which("dockerd", path=PROGRAMS)),
         "units": units(),
         "daemon": daemon_settings(),
+        "log_flags": log_flags(),
         **{"answers": False, "swarm": NO_SWARM, "images": []},
         **{"networks": [], "secrets": [], "nodes": {}, "roles": {}},
         **{"revisions": {}, "settled": [], "failed": []},

@@ -8,7 +8,7 @@ import io
 import resource
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -44,25 +44,24 @@ def push(pair: Pair, database: str, there: Host | None = None) -> dict[str, obje
 
 
 def entries(
-    pair: Pair, database: str, name: str, peers: Mapping[str, Push], there: Host | None = None
+    pair: Pair,
+    database: str,
+    name: str,
+    peers: Mapping[str, Push],
+    there: Host | None = None,
+    before: Callable[[], object] | None = None,
 ) -> Iterator[Entry]:
-    """Name all tools for one database."""
-    yield Entry(name, OURS, lambda: push(pair, database, there), pair.fresh)
+    """Name all tools for one database; `before` prepares ours in another way than the others."""
+    yield Entry(name, OURS, lambda: push(pair, database, there), before or pair.fresh)
     for tool, peer in peers.items():
         yield Entry(name, tool, partial(peer, pair, database), pair.fresh)
 
 
-def again(pair: Pair, database: str, name: str) -> Iterator[Entry]:
-    """Name all tools for a database of which little has changed since it was pushed."""
-
-    def pushed() -> None:
-        pair.fresh()
-        push(pair, database)
-        pair.source.query(content.CHANGED, database)
-
-    yield Entry(name, OURS, lambda: push(pair, database), pushed)
-    for tool, peer in tools.PEERS.items():
-        yield Entry(name, tool, partial(peer, pair, database), pair.fresh)
+def changed(pair: Pair, database: str) -> None:
+    """Push a database, and change a little of it."""
+    pair.fresh()
+    push(pair, database)
+    pair.source.query(content.CHANGED, database)
 
 
 @contextmanager
@@ -88,7 +87,8 @@ def build(options: Options) -> Iterator[Sequence[Entry]]:
             for name, database in databases.items()
             for entry in entries(pair, database, name, tools.PEERS)
         ]
-        found += again(pair, "large", f"L {megabytes} MB, 1 % changed")
+        name, little = f"L {megabytes} MB, 1 % changed", partial(changed, pair, "large")
+        found += entries(pair, "large", name, tools.PEERS, before=little)
         if link.possible():
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             end = stack.enter_context(link.far())

@@ -26,10 +26,12 @@ def reached(end: Far, name: str, folder: Path) -> Iterator[Host]:
         key = near.known_hosts_file.read_text(encoding="utf-8").split(maxsplit=1)[1]
         near.known_hosts_file.write_text(f"{link.THERE} {key}", encoding="utf-8")
         there = replace(near, address=link.THERE)
-        yield there
-        # The connection that is kept would outlive the link.
-        kept = ("ssh", "-O", "exit", "-o", f"ControlPath={ssh.sockets()}/{there.connection}")
-        Shell().run(Command.of(*kept, there.address), check=False)
+        try:
+            yield there
+        finally:
+            # The connection that is kept would outlive the link.
+            kept = ("ssh", "-O", "exit", "-o", f"ControlPath={ssh.sockets()}/{there.connection}")
+            Shell().run(Command.of(*kept, there.address), check=False)
 
 
 @contextmanager

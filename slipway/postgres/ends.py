@@ -6,6 +6,7 @@ from pathlib import Path
 from slipway import dsn
 from slipway.command import Shell
 from slipway.environment import Environment
+from slipway.errors import ConfigurationError
 from slipway.postgres import server
 from slipway.postgres.names import Names
 from slipway.postgres.server import Server
@@ -74,6 +75,10 @@ def served(shell: Shell, environment: Environment) -> Server:
     if wanted.host == SERVICE:
         return server.deployed(shell, environment)
     seen = replace(wanted, sslrootcert=wanted.sslrootcert.removeprefix("/app/"))
+    if seen.sslrootcert.startswith("/"):
+        what = f"sslrootcert: {seen.sslrootcert} is not below /app, which is app/ of the repository"
+        hint = "put the authorities' certificates (PEM) there"
+        raise ConfigurationError(f"env/{environment.name}.env: {VARIABLE}", what, hint)
     image = environment.database_service.image
     return server.elsewhere(seen, environment.root / "app", environment.manager, image)
 

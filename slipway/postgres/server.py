@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +12,7 @@ from slipway.command import Command, Result, Shell
 from slipway.dsn import DatabaseDsn
 from slipway.engine import Engine
 from slipway.environment import Environment, read_variables
-from slipway.errors import ConfigurationError, DatabaseError, SlipwayError
+from slipway.errors import ConfigurationError, DatabaseError, HostError, SlipwayError
 from slipway.local import project
 from slipway.postgres import programs
 from slipway.postgres.programs import Rows
@@ -22,6 +22,8 @@ from slipway.settings.hosts import Host
 
 SUPERUSER = "postgres"
 ROOT_FILE = "/run/authorities.pem"
+# What libpq calls the authorities that the image knows.
+SYSTEM = "system"
 APPLICATION = "slipway"
 # A push that waits for its slower half must not be taken for one that was forgotten.
 PATIENCE = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
@@ -84,6 +86,8 @@ class Server:
         if self.root_file:
             words += ["--volume", f"{self.root_file}:{ROOT_FILE}:ro"]
             words += ["--env", f"PGSSLROOTCERT={ROOT_FILE}"]
+        elif at.sslrootcert == SYSTEM:
+            words += ["--env", f"PGSSLROOTCERT={SYSTEM}"]
         return [*words, "--env-file", self.secrets_file] if self.secrets_file else words
 
     def _run(self, argv: list[str]) -> list[str]:
@@ -151,19 +155,17 @@ def reached(shell: Shell, found: Server) -> Iterator[Server]:
         return
     path = f"/dev/shm/slipway-{secrets.token_hex(8)}"  # noqa: S108
     kept = replace(found, secrets_file=f"{path}.env")
-    _keep(
-        shell,
-        found.host,
-        kept.secrets_file,
-        Secret(f"PGPASSWORD={found.address.password.reveal()}\n"),
-    )
+    line = Secret(f"PGPASSWORD={found.address.password.reveal()}\n")
     try:
+        _keep(shell, found.host, kept.secrets_file, line)
         if found.root_file:
             kept = replace(kept, root_file=f"{path}.pem")
             _keep(shell, found.host, kept.root_file, Path(found.root_file).read_bytes())
         yield kept
     finally:
-        ssh.run(shell, found.host, "rm", "-f", f"{path}.env", f"{path}.pem", check=False)
+        # What went wrong before is what is told of.
+        with suppress(HostError):
+            ssh.run(shell, found.host, "rm", "-f", f"{path}.env", f"{path}.pem", check=False)
 
 
 def _keep(shell: Shell, host: Host, path: str, content: bytes | Secret) -> None:
@@ -179,11 +181,11 @@ def elsewhere(
     The file of its authorities is looked for below `root`. Raises ConfigurationError.
     """
     file = ""
-    if address.sslrootcert:
+    if address.sslrootcert not in {"", SYSTEM}:
         path = root / address.sslrootcert
         if not path.is_file():
             raise ConfigurationError(
-                "sslrootcert",
+                f"{'DATABASE_URL' if host else '--from'}: sslrootcert",
                 f"{path} is not there",
                 "put the authorities' certificates (PEM) there",
             )

@@ -25,7 +25,8 @@ def deploy(
     on all hosts, or on none. What fails leaves the release before in place; 'invoke rollback'
     goes back to it later.
     """
-    call("deploy:deploy", env=env, yes=yes, json=json, plan=plan, probe=probe)
+    ask = None if plan else ""
+    call("deploy:deploy", env=env, yes=yes, json=json, ask=ask, plan=plan, probe=probe)
 
 
 @task(help={**ENV, **RELEASE, **FORCE, **PLAN, **PROBE, **YES, **JSON})
@@ -49,6 +50,7 @@ def rollback(
         env=env,
         yes=yes,
         json=json,
+        ask=None if plan else "",
         release=release,
         force=force,
         plan=plan,

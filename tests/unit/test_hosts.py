@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -7,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from slipway import hosts
+from slipway import hosts, preflight
 from slipway.environment import Environment
-from slipway.errors import CommandError, ConfigurationError, HostError
+from slipway.errors import CommandError, ConfigurationError, ConfigurationErrors, HostError
 from slipway.hosts import HostErrors
 from slipway.settings.hosts import Host
 from tests.unit.factory import environment
@@ -191,12 +192,20 @@ def test_ansible_that_was_interrupted_is_no_failure_of_its_own(site: Environment
         converge(site)
 
 
-def test_an_authoritys_certificate_that_is_missing_is_named_before_anything_runs(
-    site: Environment,
+@pytest.mark.parametrize("text", [None, "no certificate"])
+def test_an_authoritys_certificate_that_cannot_be_read_is_named_before_anything_runs(
+    site: Environment, text: str | None
 ) -> None:
-    own = replace(site.site, acme_directory="https://ca/d", acme_root_file=site.root / "ca.pem")
-    with pytest.raises(ConfigurationError, match=r"test.toml: site.acme_root_file: .*/ca.pem does"):
+    path = site.root / "ca.pem"
+    if text:
+        path.write_text(text)
+    own = replace(site.site, acme_directory="https://ca/d", acme_root_file=path)
+    said = r"test.toml: site.acme_root_file: .*/ca.pem is no certificate \(.+\)"
+    with pytest.raises(ConfigurationError, match=said):
         converge(replace(site, site=own))
+    with pytest.raises(ConfigurationErrors) as deploy:
+        preflight.check_files(replace(site, site=own))
+    assert [one for one in deploy.value.problems if re.search(said, str(one))]
 
 
 def test_missing_ansible_is_one_line(site: Environment) -> None:

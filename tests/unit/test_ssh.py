@@ -65,5 +65,5 @@ def test_each_refusal_has_its_own_line(said: str, line: str) -> None:
 def test_a_host_of_a_sandbox_that_is_down_is_started_by_a_task() -> None:
     host = replace(HOST, known_hosts_file=Path("/home/me/repo/.sandbox/ssh/known_hosts"))
     said = ssh.refusal(host, "ssh: connect to host 192.0.2.10 port 2222: No route to host")
-    assert str(said).endswith("does not answer; run 'invoke sandbox.up'")
+    assert str(said).endswith("does not answer; run 'invoke sandbox.up' (--hosts N for several)")
     assert "sandbox" not in str(ssh.refusal(host, "Permission denied (publickey)."))

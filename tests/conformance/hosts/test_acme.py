@@ -19,6 +19,8 @@ from tests.conformance.database.servers import docker, until
 from tests.conformance.hosts.machines import ADDRESS, Group, serving
 
 IMAGE, CADDY = "slipway-sandbox-host", "caddy:2"
+# s; after an attempt that failed, Caddy makes the next one a minute later.
+PATIENCE = 180
 NAMES = ("www.example.test", "example.test")
 ROOT = "/data/caddy/pki/authorities/local/root.crt"
 STATE = "/var/lib/docker/volumes/slipway_proxy/_data/caddy"
@@ -132,7 +134,7 @@ def test_every_host_gets_a_certificate_for_every_name_though_the_authority_asks_
     served: Provisioned, number: int
 ) -> None:
     for name in NAMES:
-        until(partial(shows, served, name, number))
+        until(partial(shows, served, name, number), PATIENCE)
 
 
 def test_a_certificate_is_fetched_though_one_of_the_other_hosts_is_down(
@@ -140,13 +142,13 @@ def test_a_certificate_is_fetched_though_one_of_the_other_hosts_is_down(
 ) -> None:
     _, second, third = served.group.machines
     for number in (1, 2):
-        until(partial(shows, served, NAMES[0], number))
+        until(partial(shows, served, NAMES[0], number), PATIENCE)
     second.run("nft", "-f", "-", stdin=CUT)
     try:
         proxy = ("docker", "ps", "--quiet", "--filter", "name=slipway_proxy")
         third.run("rm", "-r", f"{STATE}/certificates")
         third.run("docker", "restart", third.run(*proxy))
-        until(partial(shows, served, NAMES[0], 2))
+        until(partial(shows, served, NAMES[0], 2), PATIENCE)
     finally:
         second.run("nft", "delete table inet cut")
 
@@ -166,7 +168,7 @@ def test_a_second_run_changes_nothing(served: Provisioned) -> None:
 
 def test_the_site_is_judged_by_its_own_authority(served: Provisioned) -> None:
     site, host = served.environment.site, served.environment.hosts[0]
-    until(lambda: shows(served, site.domain))
+    until(lambda: shows(served, site.domain), PATIENCE)
     assert checks._certificate(site, host, checks.ends(site, host)).text.startswith("good for 0")
     assert probe.ask(site, host).doubt == ""
 

@@ -152,25 +152,25 @@ def test_a_firewall_that_shuts_the_operators_port_is_taken_back(group: Group) ->
 def test_a_host_takes_back_by_itself_what_a_killed_run_did_to_sshd(group: Group) -> None:
     machine, environment = group.machines[0], settings(group)
     refuse_everybody(group)
-    group.edit(SSHD, "access_guard_seconds: 120", "access_guard_seconds: 15")
+    group.edit(SSHD, "access_guard_seconds: 120", "access_guard_seconds: 45")
     killed_at_the_proof(group, environment)
     disconnect(environment)
     assert not logs_in(environment)
     assert guarded(machine)
-    until(lambda: logs_in(environment))
+    until(lambda: logs_in(environment), 120)
     assert not guarded(machine)
     assert machine.try_("ls", SETTINGS).code != 0
 
 
 def test_a_host_takes_back_by_itself_the_firewall_of_a_killed_run(group: Group) -> None:
     machine, environment = group.machines[0], settings(group, sshd=False, port=FORWARDED)
-    group.edit(SSHD, "access_guard_seconds: 120", "access_guard_seconds: 15")
+    group.edit(SSHD, "access_guard_seconds: 120", "access_guard_seconds: 45")
     killed_at_the_proof(group, environment)
     disconnect(environment)
     assert filtered(machine)
     assert guarded(machine)
     assert not logs_in(environment)
-    until(lambda: logs_in(environment))
+    until(lambda: logs_in(environment), 120)
     assert not filtered(machine)
 
 
