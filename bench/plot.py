@@ -2,15 +2,17 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from bench.rows import OURS, Row
 
 WIDTH, BAR, GAP, LEFT = 760, 16, 30, 150
 COLOURS = {True: "#0b7285", False: "#adb5bd"}
 OTHER = "#ffd8a8"
+TITLE = "Seconds, median"
 
 
 def svg(rows: Sequence[Row], title: str) -> str:
@@ -40,10 +42,9 @@ def svg(rows: Sequence[Row], title: str) -> str:
     return "\n".join([head, back, name, *shapes, "</svg>", ""])
 
 
-def main(source: str, target: str) -> None:
-    """Read a JSON that a benchmark wrote, and write the picture."""
-    fields = json.loads(Path(source).read_text(encoding="utf-8"))
-    rows = [
+def read(fields: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Read what a benchmark wrote."""
+    return [
         Row(
             one["case"],
             one["tool"],
@@ -53,7 +54,12 @@ def main(source: str, target: str) -> None:
         )
         for one in fields
     ]
-    Path(target).write_text(svg(rows, "Seconds, median"), encoding="utf-8")
+
+
+def main(source: str, target: str) -> None:
+    """Read a JSON that a benchmark wrote, and write the picture."""
+    fields = json.loads(Path(source).read_text(encoding="utf-8"))
+    Path(target).write_text(svg(read(fields), TITLE), encoding="utf-8")
 
 
 if __name__ == "__main__":

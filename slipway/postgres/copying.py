@@ -149,12 +149,14 @@ class Copy:
 
     @property
     def _tools(self) -> tuple[list[str], list[str]]:
-        """Return what squeezes and what expands a stream, where it leaves this machine."""
-        if not self.wire:
-            return [], []
+        """Return what squeezes and what expands a stream.
+
+        zstd is quicker than what carries its bytes between two containers of one machine; gzip
+        pays only where they leave it.
+        """
         if self.found.here.zstd and self.found.there.zstd:
             return ["zstd", "-1cq"], ["zstd", "-dcq"]
-        return ["gzip", "-1c"], ["gzip", "-dc"]
+        return (["gzip", "-1c"], ["gzip", "-dc"]) if self.wire else ([], [])
 
     def _others(self, own: Sequence[Table]) -> None:
         """Copy what is left: small tables, large objects, sequences."""
@@ -188,7 +190,7 @@ class Copy:
 
     def _dump(self, left_out: Collection[str] = ()) -> list[str]:
         ends, version = self.ends, self.found.source.version
-        effort = None if self.wire else 0
+        effort = None if self.wire or version >= programs.ZSTD_SINCE else 0
         words = programs.dump(ends.source.user, ends.database, version, self.snapshot, effort)
         return [*words, *(f"--exclude-table-data={name}" for name in left_out)]
 

@@ -1,6 +1,7 @@
 """Keep the pages true: links lead somewhere, examples work, pictures are what their text says."""
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import plot
 from slipway.secrets import Secret
 from slipway.storage.base import Provider
 from tests.unit.factory import environment
@@ -115,3 +117,10 @@ def test_the_pictures_are_what_their_text_says() -> None:
     for source in sources:
         drawn = source.with_suffix(".svg").read_text(encoding="utf-8")
         assert drawn == draw.draw(source), f"run 'python -m docs.pictures.draw' ({source.name})"
+
+
+def test_the_plot_shows_what_was_measured() -> None:
+    pictures = ROOT / "docs" / "pictures"
+    fields = json.loads((pictures / "media.json").read_text(encoding="utf-8"))
+    drawn = (pictures / "media.svg").read_text(encoding="utf-8")
+    assert drawn == plot.svg(plot.read(fields), plot.TITLE)
