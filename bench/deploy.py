@@ -34,6 +34,8 @@ def build(options: Options) -> Iterator[Sequence[Entry]]:
         kamal = Kamal(place, here, peers.install("kamal", shell))
         compose.deploy()
         kamal.deploy()
+        # Kamal has made commits meanwhile, which an image's labels name.
+        place.invoke("deploy")
         ours = partial(_ours, place)
         entries = []
         for case, before in _cases(options, place):
