@@ -103,7 +103,7 @@ def converge(
     `registry_port` is the port on the hosts' loopback behind which this machine's image
     registry answers, 0 where there is none; `progress` gets the name of each task as it
     starts. Raises HostError for the first host that cannot be reached or refuses, HostErrors
-    for several, ConfigurationError where the file with an authority's certificate is missing,
+    for several, ConfigurationError where an authority's certificate cannot be read,
     CommandError where Ansible itself does not run.
     """
     probe.refuse_bad_root(environment)

@@ -10,8 +10,6 @@ from pathlib import Path
 
 from bench import link
 from bench.link import Far
-from slipway import ssh
-from slipway.command import Command, Shell
 from slipway.settings.hosts import Host
 from tests.conformance.database import host
 
@@ -30,8 +28,7 @@ def reached(end: Far, name: str, folder: Path) -> Iterator[Host]:
             yield there
         finally:
             # The connection that is kept would outlive the link.
-            kept = ("ssh", "-O", "exit", "-o", f"ControlPath={ssh.sockets()}/{there.connection}")
-            Shell().run(Command.of(*kept, there.address), check=False)
+            host.disconnected(there)
 
 
 @contextmanager

@@ -78,7 +78,7 @@ def over_ssh(there: Host) -> dict[str, Push]:
     """Return what people use over a slow link: one stream over SSH, or a file."""
 
     def far(command: str) -> str:
-        return f"{shlex.join(ssh.remote(there, 'sh', '-c', command).argv)}"
+        return shlex.join(ssh.remote(there, "sh", "-c", command).argv)
 
     def stream(dump: str, restore: str) -> Push:
         def push(pair: Pair, database: str) -> None:

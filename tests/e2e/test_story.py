@@ -186,6 +186,15 @@ def test_a_killed_push_db_leaves_the_old_rows_serving(story: dict[str, Any]) -> 
     assert len(rows()) == int(said.split()[-1])
 
 
+def test_a_provision_without_changes_is_quick(story: dict[str, Any]) -> None:
+    assert story["url"]
+    again = [result_of("provision", "--yes") for _ in range(2)]
+    print(f"\nprovision without changes: {[(one['seconds'], one['parts']) for one in again]}")
+    assert [one["changes"] for one in again] == [[], []]
+    assert min(one["seconds"] for one in again) < 10
+    assert min(one["parts"]["storage"] for one in again) < 1
+
+
 def test_the_demo_again_is_quick(story: dict[str, Any]) -> None:
     begin = time.monotonic()
     again = result_of("sandbox.demo")

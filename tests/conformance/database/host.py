@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from slipway import ssh
 from slipway.command import Command
 from slipway.settings.hosts import Host
 from tests.conformance.database.servers import docker, shell, until
@@ -36,3 +37,9 @@ def serving(name: str, folder: Path) -> Iterator[Host]:
         yield Host("host1", address, identity_file=identity, known_hosts_file=known_hosts)
     finally:
         docker("rm", "--force", "--volumes", name)
+
+
+def disconnected(host: Host) -> None:
+    """Close the connection to a host that all commands share."""
+    kept = ("ssh", "-O", "exit", "-o", f"ControlPath={ssh.sockets()}/{host.connection}")
+    shell.run(Command.of(*kept, host.address), check=False)

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from slipway import baseimages, hosts, ssh
-from slipway.command import Command, Shell
+from slipway.command import Shell
 from slipway.environment import Environment
 from slipway.errors import HostError
+from tests.conformance.database.host import disconnected
 from tests.conformance.database.servers import until
 from tests.conformance.hosts.machines import Group, Machine, serving
 
@@ -98,10 +99,15 @@ def descendants(number: int) -> list[int]:
 def disconnect(environment: Environment) -> None:
     """Close the connection that the tasks share: what follows must log in."""
     host = environment.hosts[0]
-    path = ssh.sockets() / host.connection
-    Shell().run(Command.of("ssh", "-o", f"ControlPath={path}", "-O", "exit", host.address),
-                check=False)  # fmt: skip
-    assert not path.exists()
+    disconnected(host)
+    assert not (ssh.sockets() / host.connection).exists()
+
+
+def assert_open(machine: Machine, environment: Environment) -> None:
+    """Log in anew, on a host that has nothing left to take back."""
+    disconnect(environment)
+    assert logs_in(environment)
+    assert not guarded(machine)
 
 
 def test_settings_of_sshd_with_which_nobody_gets_in_are_taken_back(group: Group) -> None:
@@ -112,9 +118,7 @@ def test_settings_of_sshd_with_which_nobody_gets_in_are_taken_back(group: Group)
                            "former ones are back (")  # fmt: skip
     assert "Permission denied" in said
     assert "set ssh_keys_only = false in [server]" in said
-    disconnect(environment)
-    assert logs_in(environment)
-    assert not guarded(machine)
+    assert_open(machine, environment)
     assert machine.try_("ls", SETTINGS).code != 0
     assert machine.try_("ls", f"{SETTINGS}.before").code != 0
 
@@ -143,9 +147,7 @@ def test_a_firewall_that_shuts_the_operators_port_is_taken_back(group: Group) ->
                            "before (")  # fmt: skip
     assert "timed out" in said
     assert "set firewall = false in [server]" in said
-    disconnect(environment)
-    assert logs_in(environment)
-    assert not guarded(machine)
+    assert_open(machine, environment)
     assert not filtered(machine)
 
 

@@ -130,7 +130,7 @@ def test_there_is_no_key_to_renew(site: Environment) -> None:
 
 def test_removal_leaves_nothing_behind(machine: Machine, site: Environment) -> None:
     converged(site)
-    for name in ("a.txt", "b/c.txt", "b/c.txt"):
+    for name in ("a.txt", "b/c.txt"):
         put(machine, name)
     assert provider(site).holds() == 2
     for step in provider(site).removal():
