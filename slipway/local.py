@@ -46,11 +46,19 @@ def up(root: Path, console: Console, shell: Shell | None = None, storage: str = 
     console.say(f"{URL}  (admin: {URL}/admin/)")
 
 
-def down(root: Path, console: Console, shell: Shell | None = None) -> None:
-    """Stop the site; the database's volume and ./data stay."""
+def down(
+    root: Path, console: Console, shell: Shell | None = None, *, volumes: bool = False
+) -> None:
+    """Stop the site; the database's volume stays without `volumes`, and ./data stays always.
+
+    Raises Declined where nobody agrees to lose the database.
+    """
+    if volumes:
+        console.confirm("Remove the local database of this checkout?")
     local_storage.switch_back(root)
     with console.step("stop the local site"):
-        (shell or Shell()).run(compose(root, "down", "--remove-orphans"))
+        also = ("--volumes",) if volumes else ()
+        (shell or Shell()).run(compose(root, "down", "--remove-orphans", *also))
 
 
 def manage(root: Path, _: Console, command: str, shell: Shell | None = None) -> int:

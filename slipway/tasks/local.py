@@ -19,14 +19,14 @@ def up(_: Context, storage: str = "", yes: bool = False) -> None:
     call("local:up", storage=storage, yes=yes)
 
 
-@task
-def down(_: Context) -> None:
+@task(help={"volumes": "remove this checkout's local database as well", **YES})
+def down(_: Context, volumes: bool = False, yes: bool = False) -> None:
     """Stop the site on this machine; its database and ./data stay.
 
     Start it again with 'invoke local.up'. An environment's storage chosen with --storage is
-    let go.
+    let go. With --volumes the local database goes, too: the next start makes an empty one.
     """
-    call("local:down")
+    call("local:down", volumes=volumes, yes=yes)
 
 
 @task(help={"command": "what comes after manage.py, in quotes"})

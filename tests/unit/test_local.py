@@ -9,7 +9,7 @@ from slipway.command import Command, Result, Shell
 from slipway.console import Console
 from slipway.dsn import FileDsn, storage
 from slipway.environment import read_variables
-from slipway.errors import CommandError, ConfigurationError
+from slipway.errors import CommandError, ConfigurationError, Declined
 from slipway.secrets import Secret
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "env" / "app.env.j2"
@@ -112,6 +112,15 @@ def test_down_keeps_the_volumes(root: Path) -> None:
     shell = FakeShell()
     local.down(root, Console(), shell)
     assert shell.lines == ["compose down --remove-orphans"]
+
+
+def test_down_removes_the_volumes_only_when_told_twice(root: Path) -> None:
+    shell = FakeShell()
+    with pytest.raises(Declined):
+        local.down(root, Console(), shell, volumes=True)
+    assert shell.lines == []
+    local.down(root, Console(assume_yes=True), shell, volumes=True)
+    assert shell.lines == ["compose down --remove-orphans --volumes"]
 
 
 def test_containers_run_as_the_person_and_change_with_the_env_file(root: Path) -> None:
