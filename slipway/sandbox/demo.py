@@ -178,7 +178,7 @@ def _check(root: Path, console: Console, password: Secret) -> dict[str, int]:
         notes.append(f"{len(files) - len(lost)} files, {size(total)}")
     if lost:
         console.say(
-            f"note: {len(lost)} rows of an earlier clone name files that are gone; for an empty "
+            f"note: rows of an earlier clone whose files are gone: {len(lost)}; for an empty "
             "database: invoke local.down --volumes"
         )
     with console.step("an upload in the deployed admin landed in the bucket"):
