@@ -21,6 +21,7 @@ from slipway.postgres.names import Names
 from slipway.postgres.server import Server
 
 JSON = dict[str, object]
+PUSHES, SWITCHES = "pushes a database", "switches databases"
 
 
 def push_db(
@@ -46,16 +47,12 @@ def push_db(
     console.title(f"Push {what} to {environment.name} ({environment.site.url})")
     if ends is None:
         ends = find_target(shell, environment) if dump else find(shell, environment, url)
-    with (
-        cleans_up(),
-        _leased(shell, environment, ends.target, "pushes a database") as check,
-        server.reached(shell, ends.target) as target,
-    ):
-        ends = replace(ends, target=target)
+    with cleans_up(), server.reached(shell, ends.target) as target:
+        ends, held = replace(ends, target=target), _leased(shell, environment, target, PUSHES)
         if dump:
-            moved = restore_file(shell, console, ends, Path(dump), before_switch=check)
+            moved = restore_file(shell, console, ends, Path(dump), held=held)
         else:
-            moved = move(shell, console, ends, before_switch=check)
+            moved = move(shell, console, ends, held=held)
     return _told(console, moved, {"bytes_sent": moved.bytes}, begin)
 
 
@@ -100,9 +97,10 @@ def undo_db(
     console.title(f"{'Drop' if drop_previous else 'Go back to'} {names.previous} ({found.where})")
     with (
         cleans_up(),
-        _leased(shell, environment, found, "switches databases"),
         server.reached(shell, found) as reached,
-        cutover.opened(shell, reached, names, console.warn) as opened,
+        cutover.opened(
+            shell, reached, names, console.warn, _leased(shell, environment, reached, SWITCHES)
+        ) as opened,
     ):
         if drop_previous:
             opened.drop_previous()

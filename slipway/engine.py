@@ -60,14 +60,19 @@ def on_host(shell: Shell, host: Host) -> Iterator[Engine]:
             try:
                 client = docker.DockerClient(base_url=address, version="auto", timeout=120)
             except DockerException:
-                hint = "run 'invoke provision'"
-                if host.user != "root":
-                    hint += f", and add {host.user} to the group docker there"
-                raise HostError(host.name, "has no Docker engine that answers", hint) from None
+                raise silent(host) from None
             try:
                 yield Engine(client, address, host.name)
             finally:
                 client.close()
+
+
+def silent(host: Host) -> HostError:
+    """Return what is said of a host whose engine does not answer."""
+    hint = "run 'invoke provision'"
+    if host.user != "root":
+        hint += f", and add {host.user} to the group docker there"
+    return HostError(host.name, "has no Docker engine that answers", hint)
 
 
 @contextmanager

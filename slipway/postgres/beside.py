@@ -1,12 +1,12 @@
 """Make, fill and remove the database that arrives beside the live one."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from slipway.command import Shell
 from slipway.errors import DatabaseError, SlipwayError
-from slipway.postgres import compare, parts, programs, reuse, statements, tables
+from slipway.postgres import compare, parts, reuse, statements, tables
 from slipway.postgres.compare import Content
 from slipway.postgres.copying import Copy, covered
 from slipway.postgres.ends import Ends
@@ -33,13 +33,35 @@ def removed_on_failure(shell: Shell, ends: Ends, report: Callable[[str], object]
         raise
 
 
-def create(shell: Shell, admin: Session, ends: Ends, found: Facts) -> None:
-    """Create the arriving database with the live one's settings, and the extensions in it."""
-    names = ends.names
+@contextmanager
+def created(shell: Shell, admin: Session, ends: Ends, found: Facts) -> Iterator[Callable[[], None]]:
+    """Create the arriving database with the live one's settings, and the extensions in it.
+
+    What is yielded waits until it is there: `admin` is busy with it until then.
+    """
+    names, waited = ends.names, False
     assert found.target.live
-    admin.query(statements.create(names.incoming, ends.owner, found.target.live))
-    for (statement,) in admin.query(statements.inherited(names)):
-        admin.query(statement)
+    admin.send(statements.create(names.incoming, ends.owner, found.target.live))
+
+    def wait() -> None:
+        nonlocal waited
+        if not waited:
+            waited = True
+            admin.receive()
+            _equip(shell, admin, ends, found)
+
+    try:
+        yield wait
+    finally:
+        if not waited:
+            # Whoever removes it must find it.
+            with suppress(SlipwayError):
+                admin.receive()
+
+
+def _equip(shell: Shell, admin: Session, ends: Ends, found: Facts) -> None:
+    names = ends.names
+    admin.ask(*(statement for (statement,) in admin.query(statements.inherited(names))))
     if not found.untrusted:
         return
     with Session(shell, ends.target, names.incoming) as incoming:
@@ -68,52 +90,59 @@ def fill(
     shell: Shell,
     ends: Ends,
     found: Facts,
+    source: Session,
+    ready: Callable[[], object],
     progress: Callable[[int], object],
     excluded: Collection[str] = (),
-    *,
-    whole: bool = False,
+    there: Sequence[Table] = (),
 ) -> Filled:
     """Copy one snapshot of the source; of the `excluded` tables only the definition.
 
-    What the live database has already comes from there, unless the `whole` is to be sent.
+    Of tables that are `there`, in the live database, what is the same is not sent. `ready` waits
+    until there is something to be filled.
     """
-    with Session(shell, ends.source, ends.database, programs.impatient()) as source:
-        snapshot = source.query(reuse.SNAPSHOT)[0][0]
-        before = compare.sequences(source.query(statements.SEQUENCES))
-        listed = tables.read(source.query(tables.TABLES))
-        wanted = [table for table in listed if table.name not in excluded]
-        reusable = wanted if covered(found, ends) and not whole else []
-        with reuse.opened(shell, ends, reusable, same_encoding=_same(found)) as known:
-            # The counting goes on while rows are compared and copied.
-            others = [table for table in wanted if table not in known.candidates]
-            source.send(_content(others, found))
-            known.compare(snapshot)
-            copy = Copy(shell, ends, found, snapshot, excluded, known, progress)
-            sent = copy.run(listed) + known.received
-        objects = compare.inventory(source.receive()) | parts.fingerprints(known.shared)
-        objects |= {("table", name): "0:0" for name in excluded}
-        after = compare.sequences(source.query(statements.SEQUENCES))
+    first, second, third = source.ask(reuse.SNAPSHOT, statements.SEQUENCES, tables.TABLES)
+    snapshot, before, listed = first[0][0], compare.sequences(second), tables.read(third)
+    wanted = [table for table in listed if table.name not in excluded]
+    reusable = there if covered(found, ends) else []
+    with reuse.opened(shell, ends, wanted, reusable, same_encoding=_same(found)) as known:
+        # The counting goes on while rows are compared and copied.
+        others = [table for table in wanted if table not in known.candidates]
+        source.send(_content(others, found))
+        known.compare(snapshot)
+        copy = Copy(shell, ends, found, snapshot, excluded, known, ready, progress)
+        sent = copy.run(listed) + known.received
+    objects = compare.inventory(source.receive()) | parts.fingerprints(known.shared)
+    objects |= {("table", name): "0:0" for name in excluded}
+    after = compare.sequences(source.ask(statements.SEQUENCES, "COMMIT;")[0])
     reused = sum(one.reused for one in known.shared.values())
     return Filled(Content(objects, before), after, sent, reused)
 
 
-def verify(shell: Shell, ends: Ends, found: Facts, sent: Content, later: compare.Sequences) -> None:
-    """Count and fingerprint all that arrived, gather statistics; raises DatabaseError."""
-    incoming = ends.names.incoming
-    with (
-        Session(shell, ends.target, incoming) as asking,
-        Session(shell, ends.target, incoming) as analyzing,
-    ):
-        analyzing.send("ANALYZE;")
-        listed = tables.read(asking.query(tables.TABLES))
-        objects = compare.inventory(asking.query(_content(listed, found)))
-        arrived = Content(objects, compare.sequences(asking.query(statements.SEQUENCES)))
-        differences = compare.differences(sent, later, arrived)
-        if differences:
-            more = f" (and {len(differences) - 1} more)" if differences[1:] else ""
-            what = f"the copy differs: {differences[0]}{more}"
-            raise CopyDiffers(ends.target.where, what, "the live database was not touched")
-        analyzing.receive()
+def verify(asking: Session, helping: Session, ends: Ends, found: Facts, copied: Filled) -> None:
+    """Count and fingerprint all that arrived, gather statistics; raises DatabaseError.
+
+    Both sessions are connected to another database before and afterwards.
+    """
+    both = (asking, helping)
+    for session in both:
+        session.connect(ends.names.incoming)
+    first = asking.ask(statements.ANALYZED, statements.SEQUENCES, tables.TABLES)
+    analyzed = [name for (name,) in first[0]]
+    helping.send(statements.analyze(analyzed[::2]))
+    asking.send(_content(tables.read(first[2]), found))
+    asking.send(statements.analyze(analyzed[1::2]))
+    for session in both:
+        session.connect()
+        session.send("")
+    arrived = Content(compare.inventory(asking.receive()), compare.sequences(first[1]))
+    for session in (asking, helping, *both):
+        session.receive()
+    differences = compare.differences(copied.content, copied.later, arrived)
+    if differences:
+        more = f" (and {len(differences) - 1} more)" if differences[1:] else ""
+        what = f"the copy differs: {differences[0]}{more}"
+        raise CopyDiffers(ends.target.where, what, "the live database was not touched")
 
 
 def count(shell: Shell, ends: Ends, found: Facts) -> Content:

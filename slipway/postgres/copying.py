@@ -2,13 +2,15 @@
 
 import hashlib
 import os
+import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock
 
 from slipway.command import Shell
+from slipway.errors import SlipwayError
 from slipway.postgres import programs, stream, tables
 from slipway.postgres.ends import Ends
 from slipway.postgres.facts import Facts
@@ -16,6 +18,7 @@ from slipway.postgres.parts import Choice, Shared
 from slipway.postgres.quoting import identifier
 from slipway.postgres.reuse import Reuse
 from slipway.postgres.server import Client
+from slipway.postgres.stream import End
 from slipway.postgres.tables import Table
 
 # The rename waits for the disk; until then nothing of the copy is worth waiting for. The
@@ -35,6 +38,7 @@ class Copy:
     snapshot: str
     excluded: Collection[str]
     reuse: Reuse
+    ready: Callable[[], object]
     progress: Callable[[int], object]
     sent: int = 0
     crew: stream.Crew = field(default_factory=stream.Crew)
@@ -53,21 +57,21 @@ class Copy:
     def run(self, listed: Sequence[Table]) -> int:
         """Copy everything and return the bytes carried; raises DatabaseError or HostError."""
         apart = covered(self.found, self.ends)
-        large = tables.large(listed, self.excluded) if apart else []
-        few = self._few(listed, large)
-        if large or few:
-            with self._schema() as archive:
-                self._restore(archive, ["pre-data"])
+        few = [one for one in map(self.reuse.of, listed) if one] if apart else []
+        if not apart or (not few and tables.together(listed, self.excluded)):
+            self._stream(kept=apart)
+            return self.sent
+        large = tables.large(listed, self.excluded)
+        few = [one for one in few if one.table not in large]
+        with self._schema() as archive:
+            self.ready()
+            with self._selected(archive) as chosen:
+                client = Client(self.shell, self.ends.target)
+                client.run(self._words("pre-data", chosen, archive), options=self.options)
                 self._rows(large, few)
-                self._restore(archive, ["post-data"], jobs=self.workers)
-        else:
-            self._whole()
+                script = f"{self._after(chosen, archive)} && rm -f {archive}"
+                client.run(["bash", "-c", script], options=self.options)
         return self.sent
-
-    def _few(self, listed: Sequence[Table], large: Sequence[Table]) -> list[Shared]:
-        """Return what is shared of tables that are not large."""
-        found = [self.reuse.of(table) for table in listed if table not in large]
-        return [shared for shared in found if shared]
 
     @property
     def workers(self) -> int:
@@ -161,64 +165,89 @@ class Copy:
     def _others(self, own: Sequence[Table]) -> None:
         """Copy what is left: small tables, large objects, sequences."""
         left_out = [*(table.name for table in own), *self.excluded]
-        dump = [*self._dump(left_out), "--section=data"]
-        self._carry(dump, self._words(["data"]))
+        self._carry(self._dump(left_out, "data"), self._words("data"))
 
-    def _whole(self) -> None:
-        """Copy a database of small tables as one stream."""
+    def _stream(self, *, kept: bool) -> None:
+        """Copy everything as one stream.
+
+        Where it is `kept` in the memory beside the target meanwhile, all workers restore from
+        there what comes after the rows.
+        """
         with ExitStack() as stack:
-            dump = self._dump(self.excluded)
-            source = stack.enter_context(stream.writer(self.shell, self.ends.source, dump))
-            head, listed = b"", ""
+            source = stack.enter_context(self._writer(self._dump(self.excluded)))
+            self.ready()
+            head, chosen = b"", ""
             if self.found.untrusted:
                 head, listing = stream.peek(source, self.shell, LISTING)
-                listed = stack.enter_context(self._listed(listing))
-            words = self._words([], listed)
-            reader = stream.reader(self.shell, self.ends.target, words, self.options)
-            self.sent += stream.carry(source, stack.enter_context(reader), head, self.progress)
+                chosen = stack.enter_context(self._listed(listing))
+            words = self._keeping(chosen) if kept else self._words("", chosen)
+            target = stack.enter_context(self._reader(words))
+            self.sent += stream.carry(source, target, head, self.progress)
+
+    def _keeping(self, chosen: str) -> list[str]:
+        first = [*self._words("pre-data", chosen), "--section=data"]
+        script = f"""trap 'rm -f {self._archive}' EXIT
+tee {self._archive} | {shlex.join(first)} && {self._after(chosen, self._archive)}"""
+        return ["bash", "-o", "pipefail", "-c", script]
 
     def _carry(self, unload: list[str], load: list[str], script: str = "") -> None:
-        ends = self.ends
-        write = stream.writer(self.shell, ends.source, unload, programs.impatient(), script)
         with (
-            self.crew.joined(write) as source,
-            self.crew.joined(stream.reader(self.shell, ends.target, load, self.options)) as target,
+            self.crew.joined(self._writer(unload, script)) as source,
+            self.crew.joined(self._reader(load)) as target,
         ):
             sent = stream.carry(source, target, b"", self.progress)
         with self.lock:
             self.sent += sent
 
-    def _dump(self, left_out: Collection[str] = ()) -> list[str]:
+    def _writer(self, words: list[str], script: str = "") -> AbstractContextManager[End]:
+        return stream.writer(self.shell, self.ends.source, words, programs.impatient(), script)
+
+    def _reader(self, words: list[str]) -> AbstractContextManager[End]:
+        return stream.reader(self.shell, self.ends.target, words, self.options)
+
+    def _dump(self, left_out: Collection[str], *sections: str) -> list[str]:
         ends, version = self.ends, self.found.source.version
         effort = None if self.wire or version >= programs.ZSTD_SINCE else 0
         words = programs.dump(ends.source.user, ends.database, version, self.snapshot, effort)
+        words += [f"--section={name}" for name in sections]
         return [*words, *(f"--exclude-table-data={name}" for name in left_out)]
 
-    def _words(self, sections: Sequence[str], listed: str = "", jobs: int = 1) -> list[str]:
+    def _words(self, section: str, listed: str = "", archive: str = "") -> list[str]:
+        """Return what restores a section, or all; from the standard input without `archive`."""
         ends = self.ends
         words = programs.restore(ends.target.user, ends.names.incoming, ends.owner, listed)
-        words += [f"--section={name}" for name in sections]
-        return [*words, f"--jobs={jobs}"] if jobs > 1 else words
+        words += [f"--section={section}"] if section else []
+        return [*words, archive] if archive else words
+
+    def _after(self, listed: str, archive: str) -> str:
+        """Write what restores from an archive what comes after the rows."""
+        return shlex.join([*self._words("post-data", listed), f"--jobs={self.workers}", archive])
+
+    @property
+    def _archive(self) -> str:
+        return f"/dev/shm/slipway-{self._own}"  # noqa: S108
 
     @contextmanager
     def _schema(self) -> Iterator[str]:
         """Keep the schema in the memory beside the target's server and give its path."""
-        path = f"/dev/shm/slipway-{self._own}"  # noqa: S108
         try:
-            sections = ["--section=pre-data", "--section=post-data"]
-            self._carry([*self._dump(), *sections], ["cp", "/dev/stdin", path])
-            yield path
-        finally:
-            Client(self.shell, self.ends.target).run(["rm", "-f", path])
+            load = ["cp", "/dev/stdin", self._archive]
+            self._carry(self._dump([], "pre-data", "post-data"), load)
+            yield self._archive
+        except BaseException:
+            with suppress(SlipwayError):
+                Client(self.shell, self.ends.target).run(["rm", "-f", self._archive])
+            raise
 
-    def _restore(self, archive: str, sections: Sequence[str], jobs: int = 1) -> None:
-        client = Client(self.shell, self.ends.target)
-        with ExitStack() as stack:
-            listed = ""
-            if self.found.untrusted:
-                listing = client.run([*LISTING, archive]).stdout
-                listed = stack.enter_context(self._listed(listing))
-            client.run([*self._words(sections, listed, jobs), archive], options=self.options)
+    @contextmanager
+    def _selected(self, archive: str) -> Iterator[str]:
+        """Give the list of what is to be restored of an archive, where that is not all."""
+        if not self.found.untrusted:
+            yield ""
+            return
+        listing = Client(self.shell, self.ends.target).run([*LISTING, archive]).stdout
+        with self._listed(listing) as path:
+            yield path
 
     @contextmanager
     def _listed(self, listing: str) -> Iterator[str]:

@@ -2,32 +2,33 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from slipway.command import Shell
 from slipway.errors import DatabaseError
 from slipway.postgres import renaming, statements
 from slipway.postgres.names import Names
-from slipway.postgres.renaming import Switch
 from slipway.postgres.server import Server
 from slipway.postgres.session import Session
 from slipway.postgres.switch import switch
 
 # A run that was killed lets go of its lease as soon as the server notices.
+Check = Callable[[], object]
 LEASE_SECONDS = 10.0
 PAUSE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Cutover:
-    """Change which of one site's databases serves; `admin` is connected to another one."""
+    """Change which of one site's databases serves; both sessions are connected to another one."""
 
-    shell: Shell
     server: Server
     names: Names
     admin: Session
+    second: Session
     warn: Callable[[str], object]
+    check: Check
 
     def take_lease(self) -> None:
         """Become the only run that changes these databases; raises DatabaseError."""
@@ -64,14 +65,15 @@ class Cutover:
         The one that was kept until now is dropped only once the new one serves.
         """
         kept = self.names.previous in self.databases()
-        downtime = self._switch(renaming.arrival(self.names, previous=kept))
-        self.admin.query(statements.drop(self.names.outdated))
+        downtime = switch(self.admin, self.second, renaming.arrival(self.names, previous=kept))
+        if kept:
+            self.admin.query(statements.drop(self.names.outdated))
         return downtime
 
     def undo(self) -> float:
         """Let the previous database serve, keep the present one; return the downtime in ms."""
         self.check_previous()
-        return self._switch(renaming.undoing(self.names))
+        return switch(self.admin, self.second, renaming.undoing(self.names))
 
     def check_previous(self) -> None:
         """Raise DatabaseError where no previous database is kept."""
@@ -84,18 +86,28 @@ class Cutover:
         self.check_previous()
         self.admin.query(statements.drop(self.names.previous))
 
-    def _switch(self, step: Switch) -> float:
-        with Session(self.shell, self.server) as second:
-            return switch(self.admin, second, step)
-
 
 @contextmanager
 def opened(
-    shell: Shell, server: Server, names: Names, warn: Callable[[str], object]
+    shell: Shell,
+    server: Server,
+    names: Names,
+    warn: Callable[[str], object],
+    held: AbstractContextManager[Check] | None = None,
 ) -> Iterator[Cutover]:
-    """Hold the databases alone while the context is open, tidied; raises DatabaseError."""
-    with Session(shell, server) as admin:
-        cutover = Cutover(shell, server, names, admin, warn)
+    """Hold the databases alone while the context is open, tidied; raises DatabaseError.
+
+    What else must be `held` for that is entered while the server is being reached; it gives
+    what raises where it is lost.
+    """
+    with (
+        Session(shell, server) as admin,
+        Session(shell, server) as second,
+        held or nullcontext(lambda: None) as check,
+    ):
+        cutover = Cutover(server, names, admin, second, warn, check)
         cutover.take_lease()
         cutover.tidy()
         yield cutover
+        admin.end()
+        second.end()

@@ -17,6 +17,10 @@ PREFIX = re.compile(r"^(psql|pg_dump|pg_restore)(:<stdin>:\d+)?: (error: )?(.*)$
 SERVER_SAID = re.compile(r"^pg_dump: detail: Error message from server: (.+)$")
 TELLING = re.compile(r"\b(error|ERROR|FATAL|PANIC):|Error response from daemon:")
 
+# Who may not see the setting is told of the container's own disk.
+FOLDER = """SELECT coalesce((SELECT setting FROM pg_settings WHERE name = 'data_directory'), '/')
+    AS folder \\gset"""
+
 Rows = list[list[str]]
 
 
@@ -98,16 +102,22 @@ class Machine:
     free: int
 
 
-def ask_machine(folder: str) -> list[str]:
-    """Return the program that tells of the machine, and of the disk with that folder."""
-    script = 'nproc; command -v zstd >/dev/null && echo zstd || echo; df -P -k "$1"'
-    return ["sh", "-c", script, "sh", folder]
+def ask_machine(*, beside: bool) -> str:
+    """Write what lets psql tell of the machine it runs on.
+
+    The disk is that with the server's data where the two are `beside` each other.
+    """
+    folder = FOLDER if beside else "\\set folder /"
+    script = (
+        "nproc; command -v zstd >/dev/null && echo zstd || echo; df -P -k :'folder' | tail -n 1"
+    )
+    return f"{folder}\n\\set machine `{script}`\n\\echo :machine"
 
 
-def machine(said: str) -> Machine:
-    """Read what ask_machine said."""
-    lines = said.splitlines()
-    return Machine(int(lines[0]), lines[1] == "zstd", int(lines[-1].split()[-3]) * 1024)
+def machine(said: Rows) -> Machine:
+    """Read what psql said of it; raises ValueError where that is not what was asked for."""
+    cores, zstd, disk = [" ".join(row) for row in said]
+    return Machine(int(cores), zstd == "zstd", int(disk.split()[-3]) * 1024)
 
 
 def rows(said: str) -> Rows:

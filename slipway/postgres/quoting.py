@@ -27,3 +27,9 @@ def literal(value: str) -> str:
 def connection(database: str) -> str:
     """Return what `--dbname` takes: a name with `=` in it would be read as settings."""
     return "dbname='" + database.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def reconnection(database: str) -> str:
+    """Return the line that lets psql go on in another database of the same server."""
+    quoted = connection(database).replace('"', '""')
+    return f'\\connect -reuse-previous=on "{quoted}"'

@@ -22,6 +22,7 @@ SELECT pg_export_snapshot();
 """
 # Whoever holds a table of the site for himself shall not hold up the push as well.
 OPTIONS = "-c lock_timeout=5s -c work_mem=64MB -c jit=off"
+IMPATIENT = "SET lock_timeout = '5s';"
 READ = 1 << 18
 
 
@@ -89,20 +90,27 @@ class Reuse:
 
 @contextmanager
 def opened(
-    shell: Shell, ends: Ends, wanted: Sequence[Table], *, same_encoding: bool
+    shell: Shell,
+    ends: Ends,
+    wanted: Sequence[Table],
+    there: Sequence[Table],
+    *,
+    same_encoding: bool,
 ) -> Iterator[Reuse]:
     """Keep a snapshot of the live database while the context is open.
 
-    Where it cannot be had, or nothing is worth comparing, there is nothing to reuse.
+    Its tables that were `there` a moment ago tell whether anything is worth comparing. Where
+    nothing is, or no snapshot can be had, there is nothing to reuse.
     """
     reuse = Reuse(shell, ends, same_encoding)
-    if all(table.size < parts.SMALLEST for table in wanted):
+    if not parts.candidates(wanted, there):
         yield reuse
         return
     with Session(shell, ends.target, ends.names.live, OPTIONS) as live:
         try:
-            reuse.snapshot = live.query(SNAPSHOT)[0][0]
-            reuse.candidates = parts.candidates(wanted, tables.read(live.query(tables.TABLES)))
+            snapshot, now = live.ask(SNAPSHOT, tables.TABLES)
+            reuse.snapshot = snapshot[0][0]
+            reuse.candidates = parts.candidates(wanted, tables.read(now))
         except DatabaseError:
             reuse.candidates = []
         if not reuse.candidates:

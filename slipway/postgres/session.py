@@ -9,7 +9,7 @@ from typing import Self
 
 from slipway.command import Shell
 from slipway.errors import DatabaseError
-from slipway.postgres import programs
+from slipway.postgres import programs, quoting
 from slipway.postgres.programs import Rows
 from slipway.postgres.server import SUPERUSER, Server
 
@@ -25,7 +25,11 @@ class StatementError(DatabaseError):
 
 
 class Session:
-    """Keep one connection to one database; it ends with the process that holds it."""
+    """Keep one connection to one database; it ends with the process that holds it.
+
+    It is not waited for: the first answer tells whether the server could be reached. Several
+    statements may be sent before the answers are received, in their order.
+    """
 
     def __init__(
         self, shell: Shell, server: Server, database: str = SUPERUSER, options: str = ""
@@ -58,10 +62,29 @@ class Session:
         self.send(sql)
         return self.receive()
 
+    def ask(self, *statements: str) -> list[Rows]:
+        """Run statements without waiting between them, and return the rows of each.
+
+        Where some fail the others still run, and the first error is raised.
+        """
+        for sql in statements:
+            self.send(sql)
+        answers, errors = list[Rows](), list[StatementError]()
+        for _ in statements:
+            try:
+                answers.append(self.receive())
+            except StatementError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return answers
+
     def send(self, sql: str) -> None:
         """Start statements without waiting for their rows."""
         text = f"{sql}\n\\echo {self._mark}\n\\echo :ERROR :SQLSTATE :LAST_ERROR_MESSAGE\n"
-        text += f"\\echo {self._mark}\n"
+        self._write(f"{text}\\echo {self._mark}\n")
+
+    def _write(self, text: str) -> None:
         assert self._process.stdin
         # Where psql is gone its own words tell more: receive() reads them.
         with suppress(BrokenPipeError):
@@ -75,6 +98,19 @@ class Session:
         if failed == "true":
             raise StatementError(self._server.where, message, state)
         return programs.rows(answer)
+
+    def connect(self, database: str = SUPERUSER) -> None:
+        """Go on in another database of the server; where it cannot be had the session is over.
+
+        The next answer tells.
+        """
+        self._write(f"{quoting.reconnection(database)}\n")
+
+    def end(self) -> None:
+        """Let the connection end by itself; close() waits for it."""
+        assert self._process.stdin
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
 
     def close(self) -> None:
         """End the connection; a statement that still runs is not waited for long."""

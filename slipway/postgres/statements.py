@@ -3,9 +3,13 @@
 # Every value passes identifier() or literal():
 # ruff: noqa: S608
 
+from collections.abc import Sequence
+
 from slipway.postgres.names import Names
 from slipway.postgres.quoting import identifier, literal
 
+# What the sessions of a push call themselves.
+APPLICATION = "slipway"
 # Lists are stored quoted: quoting them again would make one name of them.
 LISTS = "'search_path', 'session_preload_libraries', 'local_preload_libraries', 'temp_tablespaces'"
 
@@ -17,6 +21,14 @@ SEQUENCES = f"""
 SELECT format('%I.%I', n.nspname, c.relname), coalesce(pg_sequence_last_value(c.oid)::text, '')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND {OWN};
+"""
+
+# Partitions are analyzed with the whole; what takes longest comes first.
+ANALYZED = f"""
+SELECT format('%I.%I', n.nspname, c.relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND NOT c.relispartition AND {OWN}
+ORDER BY c.relkind <> 'p', pg_relation_size(c.oid) DESC;
 """
 
 INVENTORY = f"""
@@ -80,7 +92,8 @@ def target_facts(names: Names, role: str) -> str:
 SELECT json_build_object(
     'version', current_setting('server_version_num')::int,
     'roles', (SELECT json_agg(rolname) FROM pg_roles),
-    'clients', (SELECT count(*) FROM pg_stat_activity WHERE datname = {literal(names.live)}),
+    'clients', (SELECT count(*) FROM pg_stat_activity
+        WHERE datname = {literal(names.live)} AND application_name <> {literal(APPLICATION)}),
     'role', EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(role)}),
     'live', (SELECT to_jsonb(d) || jsonb_build_object('name', pg_encoding_to_char(d.encoding))
         FROM pg_database d WHERE d.datname = {literal(names.live)}),
@@ -92,6 +105,11 @@ SELECT json_build_object(
     'superuser', current_setting('is_superuser') = 'on',
     'folder', (SELECT setting FROM pg_settings WHERE name = 'data_directory'));
 """
+
+
+def analyze(names: Sequence[str]) -> str:
+    """Gather statistics of tables, whose names come quoted."""
+    return f"ANALYZE {', '.join(names)};" if names else ""
 
 
 def lease(names: Names) -> str:

@@ -12,6 +12,8 @@ FORCED_SECONDS = 10.0
 PAUSE = 0.02
 # New connections wait as long as an attempt lasts, so it is given up early.
 POLITE, GENTLE, FORCED = "20ms", "250ms", "0"
+# Waiting for the disk would only lengthen the gap: what is lost in a crash is the switch.
+QUICK, DURABLE = "SET synchronous_commit = off;", "SET synchronous_commit = on;"
 OBJECT_IN_USE, QUERY_CANCELED = "55006", "57014"
 
 
@@ -24,26 +26,24 @@ def switch(admin: Session, second: Session, step: Switch) -> float:
     counts from the attempt that succeeded, or from the first working connection that was
     ended, to the commit.
     """
-    # Waiting for the disk would only lengthen the gap: what is lost in a crash is the switch.
-    admin.query("SET synchronous_commit = off;")
     try:
         took = _politely(admin, step)
         if took is None:
             took = _gently(admin, second, step)
         if took is None:
             took = _by_force(admin, second, step)
-    finally:
-        admin.query("SET synchronous_commit = on;")
+    except BaseException:
+        admin.query(DURABLE)
+        raise
     # The next commit that waits for the disk takes the switch along.
-    admin.query("SELECT pg_logical_emit_message(true, 'slipway', 'switched');")
+    admin.ask(DURABLE, "SELECT pg_logical_emit_message(true, 'slipway', 'switched');")
     return took
 
 
 def _politely(admin: Session, step: Switch) -> float | None:
     deadline = time.monotonic() + POLITE_SECONDS
     while time.monotonic() < deadline:
-        admin.query(end_resting(step))
-        for begin, end in _attempt(admin, step, POLITE):
+        for begin, end in _attempt(admin, step, POLITE, QUICK, end_resting(step)):
             return end - begin
         time.sleep(PAUSE)
     return None
@@ -74,9 +74,11 @@ def _by_force(admin: Session, second: Session, step: Switch) -> float:
     raise DatabaseError(step.live, what, "the old database serves on; try it at a calmer time")
 
 
-def _attempt(admin: Session, step: Switch, patience: str) -> list[tuple[float, float]]:
+def _attempt(
+    admin: Session, step: Switch, patience: str, *before: str
+) -> list[tuple[float, float]]:
     """Try the switch; return the moments of its begin and end, nothing where it failed."""
-    rows = admin.query(renames(step, patience))
+    rows = admin.ask(*before, renames(step, patience))[-1]
     if rows[-1][0] != "refused":
         return [(float(rows[0][0]), float(rows[1][0]))]
     _, state, words = rows[-1]

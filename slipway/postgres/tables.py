@@ -13,6 +13,8 @@ from slipway.postgres.statements import OWN
 
 # A table of this many bytes is worth a connection of its own.
 LARGE = 8 << 20
+# Docker gives a container 64 MB of shared memory.
+FEW = 32 << 20
 TOGETHER = 40
 # Casts must not depend on what a database or a role sets.
 PLAIN = """SET search_path = pg_catalog; SET timezone = 'UTC'; SET datestyle = 'ISO';
@@ -21,7 +23,8 @@ SET lc_monetary = 'C'; SET row_security = off;"""
 # Their own hash sees every bit; others do not tell 1.0 from 1.00, or two spellings apart.
 HASHED = {"int2", "int4", "int8", "bool", "oid", "bytea", "uuid", "date", "timestamp"}
 HASHED |= {"timestamptz", "time"}
-TEXTS = {"text", "varchar"}
+# Blanks at the end of a bpchar do not count, and its cast to text drops them, too.
+TEXTS = {"text", "varchar", "bpchar"}
 FIRST_USER_OID = 16384
 
 TABLES = f"""
@@ -96,6 +99,11 @@ def large(tables: Sequence[Table], excluded: Collection[str] = ()) -> list[Table
     """Return the tables that are copied by themselves, the largest first."""
     found = [t for t in tables if t.size >= LARGE and t.copied and t.name not in excluded]
     return sorted(found, key=lambda table: -table.size)
+
+
+def together(tables: Sequence[Table], excluded: Collection[str] = ()) -> bool:
+    """Return whether all rows are so few that they can be kept in memory."""
+    return sum(table.size for table in tables if table.name not in excluded) < FEW
 
 
 def unload(table: Table, snapshot: str) -> list[str]:

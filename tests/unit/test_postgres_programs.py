@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slipway.postgres import programs
+from slipway.postgres.programs import Machine
 
 LISTING = """;
 ; Selected TOC Entries:
@@ -46,11 +47,9 @@ def test_untrusted_extensions_their_comments_and_schemas_are_not_restored() -> N
 
 
 def test_free_space_is_read_in_bytes() -> None:
-    said = (
-        "Filesystem     1024-blocks     Used Available Capacity Mounted on\n"
-        "/dev/vda         264049348 32345216  80964132      29% /var/lib/postgresql/data\n"
-    )
-    assert programs.machine(f"2\nzstd\n{said}") == programs.Machine(2, True, 80964132 * 1024)
+    disk = "/dev/vda         264049348 32345216  80964132      29% /var/lib/postgresql/data"
+    assert programs.machine([["2"], ["zstd"], [disk]]) == Machine(2, True, 80964132 * 1024)
+    assert programs.machine([["8"], [""], [disk]]) == Machine(8, False, 80964132 * 1024)
 
 
 @given(st.lists(st.lists(st.text(alphabet='ab,"\n\r \x1f;'), min_size=2), min_size=1))

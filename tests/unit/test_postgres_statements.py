@@ -59,3 +59,8 @@ def test_the_new_database_sorts_as_the_live_one(provider: str, column: str, want
         'CREATE DATABASE "new" OWNER "me" TEMPLATE template0 ENCODING \'UTF8\''
         f" LC_COLLATE 'en_US.utf8' LC_CTYPE 'C'{wanted} CONNECTION LIMIT -1;"
     )
+
+
+def test_nothing_is_analyzed_where_there_is_nothing() -> None:
+    assert statements.analyze(['public."a b"', "b.c"]) == 'ANALYZE public."a b", b.c;'
+    assert statements.analyze([]) == ""

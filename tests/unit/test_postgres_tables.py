@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 from slipway.postgres import tables
 from slipway.postgres.tables import Table
@@ -47,6 +48,13 @@ def test_a_fingerprint_sees_every_value() -> None:
 
 def test_a_table_without_columns_is_counted() -> None:
     assert "coalesce(NULL, 0)" in tables.fingerprints([Table("public.e", 0, False, ())])
+
+
+def test_few_rows_are_kept_in_memory_excluded_ones_do_not_count() -> None:
+    half = Table("public.half", tables.FEW // 2, True, ())
+    assert tables.together([replace(half, size=half.size - 1), half])
+    assert not tables.together([half, half])
+    assert tables.together([half, replace(half, name="public.log")], {"public.log"})
 
 
 def test_many_tables_are_asked_for_in_several_queries() -> None:
