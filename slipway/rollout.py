@@ -19,6 +19,8 @@ from slipway.swarm import Json, Task
 # Without any change for so long, a roll-out will not end by itself.
 STALLED_SECONDS = 180
 PAUSE = 0.25
+# Longer than a task may take to end, see compose/stack.yml.
+ENDING_SECONDS = 45
 OLD_SERVES = "the old release goes on serving"
 SILENCE_SECONDS = 25
 # A task is started again when it fails; one failure may be chance, three are not.
@@ -102,8 +104,12 @@ def roll_out(
 
 
 def settle(engine: Engine, stack: str, guard: Callable[[], None] = lambda: None) -> None:
-    """Wait until Swarm watches the tasks no longer; raises DeployError where it gives up."""
-    _wait(engine, stack, lambda one: _good(one).settled, guard)
+    """Wait until Swarm watches the tasks no longer and no other release answers any more.
+
+    Raises DeployError where Swarm gives up.
+    """
+    ended = _ended()
+    _wait(engine, stack, lambda one: _good(one).settled and ended(one), guard)
 
 
 @contextmanager
@@ -177,8 +183,18 @@ def _put_back(engine: Engine, stack: str, before: Mapping[str, Json]) -> None:
             swarm.update(engine, service, _stubborn(before[name]))
     for name in before.keys() - now.keys():
         swarm.create(engine, before[name])
-    # What is being stopped answers requests for a while: until then two releases serve.
-    _wait(engine, stack, lambda one: one.serving and not one.ending)
+    ended = _ended()
+    _wait(engine, stack, lambda one: one.serving and ended(one))
+
+
+def _ended() -> Callable[[Progress], bool]:
+    """Return what tells whether all tasks of another release have ended.
+
+    What is being stopped answers requests for a while: until then two releases serve. Of an
+    engine that was restarted Swarm may believe so for ever.
+    """
+    deadline = time.monotonic() + ENDING_SECONDS
+    return lambda one: not one.ending or time.monotonic() > deadline
 
 
 def _stubborn(spec: Json) -> Json:

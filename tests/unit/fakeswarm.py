@@ -46,7 +46,10 @@ def node(name: str, state: str = "ready", availability: str = "active") -> Json:
 
 @dataclass
 class FakeSwarm:
-    """Run each service's tasks as `fates` says: a list of states for an image."""
+    """Run each service's tasks as `fates` says: a list of states for an image.
+
+    Tasks that are `ending` are there besides.
+    """
 
     services: dict[str, Json] = field(default_factory=dict)
     configs: dict[str, Json] = field(default_factory=dict)
@@ -55,6 +58,7 @@ class FakeSwarm:
     fates: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     changes: list[str] = field(default_factory=list)
+    ending: list[Json] = field(default_factory=list)
     said: bytes = b""
     _numbers: Any = field(default_factory=itertools.count)
 
@@ -104,7 +108,7 @@ class FakeSwarm:
         image = one["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
         state = self.fates.get(image, "running")
         count = one["Spec"]["Mode"]["Replicated"]["Replicas"]
-        return [task(state, image, error=self.errors.get(image, ""))] * count
+        return [task(state, image, error=self.errors.get(image, ""))] * count + self.ending
 
     def _change_service(self, method: str, rest: str, body: Json, query: Json) -> None:
         name = next((n for n, s in self.services.items() if s["ID"] == rest.partition("/")[0]), "")
