@@ -1,6 +1,6 @@
 """Make, fill and remove the database that arrives beside the live one."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ from slipway.postgres.compare import Content
 from slipway.postgres.copying import Copy, covered
 from slipway.postgres.ends import Ends
 from slipway.postgres.facts import Facts
+from slipway.postgres.programs import Rows
 from slipway.postgres.server import Client
 from slipway.postgres.session import Session
 from slipway.postgres.tables import Table
@@ -45,10 +46,13 @@ def created(shell: Shell, admin: Session, ends: Ends, found: Facts) -> Iterator[
 
     def wait() -> None:
         nonlocal waited
-        if not waited:
-            waited = True
+        try:
             admin.receive()
-            _equip(shell, admin, ends, found)
+        except SlipwayError:
+            waited = True
+            raise
+        waited = True
+        _equip(shell, admin, ends, found)
 
     try:
         yield wait
@@ -108,11 +112,11 @@ def fill(
     with reuse.opened(shell, ends, wanted, reusable, same_encoding=_same(found)) as known:
         # The counting goes on while rows are compared and copied.
         others = [table for table in wanted if table not in known.candidates]
-        source.send(_content(others, found))
+        count = source.post(*_content(others, found))
         known.compare(snapshot)
         copy = Copy(shell, ends, found, snapshot, excluded, known, ready, progress)
         sent = copy.run(listed) + known.received
-    objects = compare.inventory(source.receive()) | parts.fingerprints(known.shared)
+    objects = compare.inventory(_joined(source.collect(count))) | parts.fingerprints(known.shared)
     objects |= {("table", name): "0:0" for name in excluded}
     after = compare.sequences(source.ask(statements.SEQUENCES, "COMMIT;")[0])
     reused = sum(one.reused for one in known.shared.values())
@@ -130,14 +134,14 @@ def verify(asking: Session, helping: Session, ends: Ends, found: Facts, copied: 
     first = asking.ask(statements.ANALYZED, statements.SEQUENCES, tables.TABLES)
     analyzed = [name for (name,) in first[0]]
     helping.send(statements.analyze(analyzed[::2]))
-    asking.send(_content(tables.read(first[2]), found))
+    content = _joined(asking.ask(*_content(tables.read(first[2]), found)))
+    arrived = Content(compare.inventory(content), compare.sequences(first[1]))
     asking.send(statements.analyze(analyzed[1::2]))
     for session in both:
         session.connect()
         session.send("")
-    arrived = Content(compare.inventory(asking.receive()), compare.sequences(first[1]))
-    for session in (asking, helping, *both):
-        session.receive()
+    for session in both:
+        session.collect(2)
     differences = compare.differences(copied.content, copied.later, arrived)
     if differences:
         more = f" (and {len(differences) - 1} more)" if differences[1:] else ""
@@ -149,21 +153,20 @@ def count(shell: Shell, ends: Ends, found: Facts) -> Content:
     """Count everything in the arriving database, and gather statistics."""
     with Session(shell, ends.target, ends.names.incoming) as session:
         listed = tables.read(session.query(tables.TABLES))
-        objects = compare.inventory(session.query(_content(listed, found)))
+        objects = compare.inventory(_joined(session.ask(*_content(listed, found))))
         session.query("ANALYZE;")
     return Content(objects, {})
 
 
-def _content(listed: Sequence[Table], found: Facts) -> str:
-    """Write the queries for what a database contains, their answers in one."""
+def _content(listed: Sequence[Table], found: Facts) -> list[str]:
+    """Write the queries for what a database contains."""
     deep = found.source.superuser and found.target.superuser
-    parts = [
-        tables.PLAIN,
-        statements.INVENTORY,
-        statements.LARGE_OBJECTS if deep else "",
-        tables.fingerprints(listed, same_encoding=_same(found)),
-    ]
-    return "\n".join(parts)
+    asked = [tables.PLAIN, *tables.fingerprints(listed, same_encoding=_same(found))]
+    return [*asked, statements.INVENTORY, *([statements.LARGE_OBJECTS] if deep else [])]
+
+
+def _joined(answers: Iterable[Rows]) -> Rows:
+    return [row for rows in answers for row in rows]
 
 
 def _same(found: Facts) -> bool:

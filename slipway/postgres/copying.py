@@ -58,8 +58,11 @@ class Copy:
         """Copy everything and return the bytes carried; raises DatabaseError or HostError."""
         apart = covered(self.found, self.ends)
         few = [one for one in map(self.reuse.of, listed) if one] if apart else []
-        if not apart or (not few and tables.together(listed, self.excluded)):
-            self._stream(kept=apart)
+        # Large objects belong to no table, and may be of any size.
+        large_objects = self.found.source.large_objects
+        kept = apart and not (few or large_objects) and tables.together(listed, self.excluded)
+        if kept or not apart:
+            self._stream(kept=kept)
             return self.sent
         large = tables.large(listed, self.excluded)
         few = [one for one in few if one.table not in large]
@@ -174,7 +177,8 @@ class Copy:
         there what comes after the rows.
         """
         with ExitStack() as stack:
-            source = stack.enter_context(self._writer(self._dump(self.excluded)))
+            dump = self._dump(self.excluded, squeezed=kept)
+            source = stack.enter_context(self._writer(dump))
             self.ready()
             head, chosen = b"", ""
             if self.found.untrusted:
@@ -205,9 +209,9 @@ tee {self._archive} | {shlex.join(first)} && {self._after(chosen, self._archive)
     def _reader(self, words: list[str]) -> AbstractContextManager[End]:
         return stream.reader(self.shell, self.ends.target, words, self.options)
 
-    def _dump(self, left_out: Collection[str], *sections: str) -> list[str]:
+    def _dump(self, left_out: Collection[str], *sections: str, squeezed: bool = False) -> list[str]:
         ends, version = self.ends, self.found.source.version
-        effort = None if self.wire or version >= programs.ZSTD_SINCE else 0
+        effort = None if self.wire or squeezed or version >= programs.ZSTD_SINCE else 0
         words = programs.dump(ends.source.user, ends.database, version, self.snapshot, effort)
         words += [f"--section={name}" for name in sections]
         return [*words, *(f"--exclude-table-data={name}" for name in left_out)]

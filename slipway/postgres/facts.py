@@ -24,7 +24,6 @@ class Source:
     size: int
     extensions: dict[str, str]
     large_objects: bool = False
-    folder: str | None = None
     roles: tuple[str, ...] = ()
     collation: str = ""
     superuser: bool = True

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from slipway.command import Shell
 from slipway.console import Console, seconds, size
-from slipway.errors import ConfigurationError
+from slipway.errors import ConfigurationError, DatabaseError
 from slipway.postgres import (
     beside,
     compare,
@@ -25,6 +25,7 @@ from slipway.postgres.compare import Content
 from slipway.postgres.cutover import Check, Cutover
 from slipway.postgres.ends import Ends
 from slipway.postgres.facts import Facts, Source, Target
+from slipway.postgres.programs import Machine, Rows
 from slipway.postgres.server import Server
 from slipway.postgres.session import Session, StatementError
 from slipway.postgres.tables import Table
@@ -66,9 +67,10 @@ def move(
         known = step.check(excluded)
         with beside.removed_on_failure(shell, ends, console.warn):
             copied = step.arrive(known)
+            # It may be connected to one of the databases that are renamed.
+            source.close()
             opened.check()
             downtime = switched(console, opened)
-        source.end()
     return Moved(copied.content, copied.sent, downtime, ends.names.previous, copied.reused)
 
 
@@ -111,7 +113,7 @@ def _facts_of_file(ends: Ends, opened: Cutover, path: Path) -> Facts:
     said, machine = opened.admin.ask(
         statements.target_facts(ends.names, ends.owner), _ask_machine(ends.target)
     )
-    target, there = Target.read(said[0][0]), programs.machine(machine)
+    target, there = Target.read(said[0][0]), _machine(ends.target, machine)
     encoding = str((target.live or {}).get("name"))
     source = Source(target.version, encoding, dumpfile.expected_size(path), {})
     found = Facts(source, target, there, there)
@@ -143,8 +145,7 @@ class Move:
         ends, admin, second = self.ends, self.opened.admin, self.opened.second
         with self.console.step("Check versions, extensions and room on both sides") as notes:
             second.connect(ends.names.live)
-            second.send(statements.MIGRATIONS)
-            second.send(f"{reuse.IMPATIENT}{tables.TABLES}")
+            second.post(reuse.IMPATIENT, statements.MIGRATIONS, tables.TABLES)
             second.connect()
             admin.send(statements.target_facts(ends.names, ends.owner))
             admin.send(_ask_machine(ends.target))
@@ -152,22 +153,23 @@ class Move:
                 statements.SOURCE_FACTS, statements.MIGRATIONS, _ask_machine(ends.source)
             )
             target = Target.read(admin.receive()[0][0])
-            beside_it = programs.machine(admin.receive())
+            there = _machine(ends.target, admin.receive())
             if ends.target.address:
                 # Who may create what, such a server decides by rules of its own.
                 target = replace(target, extensions=dict.fromkeys(target.extensions, True))
-            found = Facts(Source.read(said[0][0]), target, programs.machine(machine), beside_it)
+            here = _machine(ends.source, machine)
+            found = Facts(Source.read(said[0][0]), target, here, there)
             facts.check(ends.target.where, found, ends.names, ends.hint)
             left_out = _excluded(self.source, excluded)
-            live = second.receive()
             try:
-                there = tables.read(second.receive())
+                _, live, listed = second.collect(3)
             except StatementError:
-                there = []
+                # Somebody holds a table locked.
+                live, listed = [], []
             notes.extend(facts.notes(found))
         for text in compare.migrations(migrations, live, pull=ends.pull):
             self.console.warn(text)
-        return Known(found, left_out, there)
+        return Known(found, left_out, tables.read(listed))
 
     def arrive(self, known: Known) -> Filled:
         """Copy the source beside the live database and verify it.
@@ -213,6 +215,14 @@ class Move:
         with self.console.step("Verify: count and compare all rows on both sides") as notes:
             beside.verify(self.opened.second, helping, self.ends, found, copied)
             notes.append(copied.content.counted)
+
+
+def _machine(server: Server, said: Rows) -> Machine:
+    try:
+        return programs.machine(said)
+    except (IndexError, ValueError):
+        what = "does not tell its cores and the room on its disk"
+        raise DatabaseError(server.where, what, "are nproc and df in its image?") from None
 
 
 def _ask_machine(server: Server) -> str:

@@ -115,7 +115,7 @@ def ask_machine(*, beside: bool) -> str:
 
 
 def machine(said: Rows) -> Machine:
-    """Read what psql said of it; raises ValueError where that is not what was asked for."""
+    """Read what psql said of it; raises ValueError or IndexError where a program failed."""
     cores, zstd, disk = [" ".join(row) for row in said]
     return Machine(int(cores), zstd == "zstd", int(disk.split()[-3]) * 1024)
 

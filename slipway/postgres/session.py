@@ -1,9 +1,11 @@
 """Hold one psql open and ask it one thing after the other."""
 
+import os
 import secrets
 import subprocess
 import tempfile
 from contextlib import suppress
+from threading import Thread
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +16,7 @@ from slipway.postgres.programs import Rows
 from slipway.postgres.server import SUPERUSER, Server
 
 CLOSING_SECONDS = 2
+MOST_SAID = 1 << 20
 
 
 class StatementError(DatabaseError):
@@ -25,7 +28,7 @@ class StatementError(DatabaseError):
 
 
 class Session:
-    """Keep one connection to one database; it ends with the process that holds it.
+    """Keep one connection to a server; it ends with the process that holds it.
 
     It is not waited for: the first answer tells whether the server could be reached. Several
     statements may be sent before the answers are received, in their order.
@@ -37,6 +40,8 @@ class Session:
         self._server = server
         # Random, for no row may look like it.
         self._mark = secrets.token_hex(8)
+        self._writing: Thread | None = None
+        self._told = 0
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = shell.start(
             server.command(programs.psql(server.user, database), options),
@@ -67,10 +72,19 @@ class Session:
 
         Where some fail the others still run, and the first error is raised.
         """
-        for sql in statements:
-            self.send(sql)
+        return self.collect(self.post(*statements))
+
+    def post(self, *statements: str) -> int:
+        """Start statements and return how many answers there will be."""
+        end = f"\n\\echo {self._mark}\n\\echo :ERROR :SQLSTATE :LAST_ERROR_MESSAGE\n"
+        end += f"\\echo {self._mark}\n"
+        self._write("".join(f"{sql}{end}" for sql in statements))
+        return len(statements)
+
+    def collect(self, count: int) -> list[Rows]:
+        """Wait for answers to what was posted; raises what ask() raises."""
         answers, errors = list[Rows](), list[StatementError]()
-        for _ in statements:
+        for _ in range(count):
             try:
                 answers.append(self.receive())
             except StatementError as error:
@@ -80,20 +94,14 @@ class Session:
         return answers
 
     def send(self, sql: str) -> None:
-        """Start statements without waiting for their rows."""
-        text = f"{sql}\n\\echo {self._mark}\n\\echo :ERROR :SQLSTATE :LAST_ERROR_MESSAGE\n"
-        self._write(f"{text}\\echo {self._mark}\n")
-
-    def _write(self, text: str) -> None:
-        assert self._process.stdin
-        # Where psql is gone its own words tell more: receive() reads them.
-        with suppress(BrokenPipeError):
-            self._process.stdin.write(text.encode())
-            self._process.stdin.flush()
+        """Start a statement without waiting for its rows."""
+        self.post(sql)
 
     def receive(self) -> Rows:
         """Wait for the rows of what was sent."""
         answer, report = self._read(), self._read()
+        # What goes wrong later is not explained by what went wrong before.
+        self._told = os.fstat(self._errors.fileno()).st_size
         failed, state, message = [*report.split(maxsplit=2), ""][:3]
         if failed == "true":
             raise StatementError(self._server.where, message, state)
@@ -108,21 +116,43 @@ class Session:
 
     def end(self) -> None:
         """Let the connection end by itself; close() waits for it."""
+        if self._writing:
+            self._writing.join()
         assert self._process.stdin
         with suppress(BrokenPipeError):
             self._process.stdin.close()
 
     def close(self) -> None:
         """End the connection; a statement that still runs is not waited for long."""
+        if self._errors.closed:
+            return
+        if self._writing:
+            self._writing.join(CLOSING_SECONDS)
+            if self._writing.is_alive():
+                self._process.kill()
+        self.end()
         try:
-            self._process.communicate(timeout=CLOSING_SECONDS)
+            self._process.wait(timeout=CLOSING_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.communicate()
-        except ValueError:
-            # Closed before.
             self._process.wait()
+        assert self._process.stdout
+        self._process.stdout.close()
         self._errors.close()
+
+    def _write(self, text: str) -> None:
+        """Write without waiting: whose answers nobody reads stops reading."""
+        if self._writing:
+            self._writing.join()
+        self._writing = Thread(target=self._put, args=(text.encode(),), daemon=True)
+        self._writing.start()
+
+    def _put(self, text: bytes) -> None:
+        assert self._process.stdin
+        # Where psql is gone its own words tell more: receive() reads them.
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(text)
+            self._process.stdin.flush()
 
     def _read(self) -> str:
         assert self._process.stdout
@@ -132,5 +162,5 @@ class Session:
                 return b"".join(lines).decode(errors="replace")
             lines.append(line)
         code = self._process.wait()
-        self._errors.seek(0)
-        raise self._server.failure(self._errors.read().decode(errors="replace"), code)
+        said = os.pread(self._errors.fileno(), MOST_SAID, self._told)
+        raise self._server.failure(said.decode(errors="replace"), code)

@@ -73,7 +73,6 @@ SELECT json_build_object(
     'encoding', pg_encoding_to_char(d.encoding),
     'size', pg_database_size(d.oid),
     'large_objects', EXISTS (SELECT FROM pg_largeobject_metadata),
-    'folder', (SELECT setting FROM pg_settings WHERE name = 'data_directory'),
     'superuser', current_setting('is_superuser') = 'on',
     'collation', d.datcollate,
     'roles', (SELECT coalesce(json_agg(DISTINCT pg_get_userbyid(s.refobjid)), '[]')
@@ -109,7 +108,14 @@ SELECT json_build_object(
 
 def analyze(names: Sequence[str]) -> str:
     """Gather statistics of tables, whose names come quoted."""
-    return f"ANALYZE {', '.join(names)};" if names else ""
+    # What a statistic computes finds the functions that it calls.
+    return f"RESET search_path; ANALYZE {', '.join(names)};" if names else ""
+
+
+# Some servers end who rests for long; the lease would end with it.
+RESTING = """
+SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout';
+"""
 
 
 def lease(names: Names) -> str:

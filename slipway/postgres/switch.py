@@ -12,8 +12,6 @@ FORCED_SECONDS = 10.0
 PAUSE = 0.02
 # New connections wait as long as an attempt lasts, so it is given up early.
 POLITE, GENTLE, FORCED = "20ms", "250ms", "0"
-# Waiting for the disk would only lengthen the gap: what is lost in a crash is the switch.
-QUICK, DURABLE = "SET synchronous_commit = off;", "SET synchronous_commit = on;"
 OBJECT_IN_USE, QUERY_CANCELED = "55006", "57014"
 
 
@@ -26,24 +24,26 @@ def switch(admin: Session, second: Session, step: Switch) -> float:
     counts from the attempt that succeeded, or from the first working connection that was
     ended, to the commit.
     """
-    try:
-        took = _politely(admin, step)
-        if took is None:
-            took = _gently(admin, second, step)
-        if took is None:
-            took = _by_force(admin, second, step)
-    except BaseException:
-        admin.query(DURABLE)
-        raise
+    # Waiting for the disk would only lengthen the gap: what is lost in a crash is the switch.
+    admin.query("SET synchronous_commit = off;")
+    took = _politely(admin, step)
+    if took is None:
+        took = _gently(admin, second, step)
+    if took is None:
+        took = _by_force(admin, second, step)
     # The next commit that waits for the disk takes the switch along.
-    admin.ask(DURABLE, "SELECT pg_logical_emit_message(true, 'slipway', 'switched');")
+    admin.ask(
+        "SET synchronous_commit = on;",
+        "SELECT pg_logical_emit_message(true, 'slipway', 'switched');",
+    )
     return took
 
 
 def _politely(admin: Session, step: Switch) -> float | None:
     deadline = time.monotonic() + POLITE_SECONDS
     while time.monotonic() < deadline:
-        for begin, end in _attempt(admin, step, POLITE, QUICK, end_resting(step)):
+        admin.query(end_resting(step))
+        for begin, end in _attempt(admin, step, POLITE):
             return end - begin
         time.sleep(PAUSE)
     return None
@@ -74,11 +74,9 @@ def _by_force(admin: Session, second: Session, step: Switch) -> float:
     raise DatabaseError(step.live, what, "the old database serves on; try it at a calmer time")
 
 
-def _attempt(
-    admin: Session, step: Switch, patience: str, *before: str
-) -> list[tuple[float, float]]:
+def _attempt(admin: Session, step: Switch, patience: str) -> list[tuple[float, float]]:
     """Try the switch; return the moments of its begin and end, nothing where it failed."""
-    rows = admin.ask(*before, renames(step, patience))[-1]
+    rows = admin.query(renames(step, patience))
     if rows[-1][0] != "refused":
         return [(float(rows[0][0]), float(rows[1][0]))]
     _, state, words = rows[-1]

@@ -141,15 +141,15 @@ def loading(table: Table, owner: str, form: str = "text", *, more: bool = False)
     return [*begin, f"TRUNCATE ONLY {table.name}", f"{copy}, FREEZE)", "COMMIT"]
 
 
-def fingerprints(tables: Sequence[Table], *, same_encoding: bool = True) -> str:
-    """Write the query that counts each table's rows and sums their hashes.
+def fingerprints(tables: Sequence[Table], *, same_encoding: bool = True) -> list[str]:
+    """Write the queries that count each table's rows and sum their hashes, some tables in one.
 
-    Its rows hold `table`, the name, and `count:sum`. Where both sides store texts in different
+    Their rows hold `table`, the name, and `count:sum`. Where both sides store texts in different
     encodings, `same_encoding` must be false on both.
     """
     queries = [_fingerprint(table, same_encoding) for table in tables]
     parts = [queries[at : at + TOGETHER] for at in range(0, len(queries), TOGETHER)]
-    return "\n".join("\nUNION ALL ".join(part) + ";" for part in parts)
+    return ["\nUNION ALL ".join(part) + ";" for part in parts]
 
 
 def fingerprinted(table: Table, same_encoding: bool) -> str:

@@ -62,5 +62,6 @@ def test_the_new_database_sorts_as_the_live_one(provider: str, column: str, want
 
 
 def test_nothing_is_analyzed_where_there_is_nothing() -> None:
-    assert statements.analyze(['public."a b"', "b.c"]) == 'ANALYZE public."a b", b.c;'
+    found = statements.analyze(['public."a b"', "b.c"])
+    assert found == 'RESET search_path; ANALYZE public."a b", b.c;'
     assert statements.analyze([]) == ""

@@ -39,15 +39,15 @@ def test_rows_are_copied_in_binary_where_that_means_the_same_elsewhere() -> None
 
 
 def test_a_fingerprint_sees_every_value() -> None:
-    sql = tables.fingerprints([LARGE, SMALL])
+    (sql,) = tables.fingerprints([LARGE, SMALL])
     assert 'ROW(id, "Odd" COLLATE "C", made::text COLLATE "C")' in sql
     assert sql.count("UNION ALL") == 1
-    wide = tables.fingerprints([LARGE], same_encoding=False)
+    (wide,) = tables.fingerprints([LARGE], same_encoding=False)
     assert "ROW(id, convert_to(\"Odd\"::text, 'UTF8'), convert_to(made::text, 'UTF8'))" in wide
 
 
 def test_a_table_without_columns_is_counted() -> None:
-    assert "coalesce(NULL, 0)" in tables.fingerprints([Table("public.e", 0, False, ())])
+    assert "coalesce(NULL, 0)" in tables.fingerprints([Table("public.e", 0, False, ())])[0]
 
 
 def test_few_rows_are_kept_in_memory_excluded_ones_do_not_count() -> None:
@@ -58,5 +58,4 @@ def test_few_rows_are_kept_in_memory_excluded_ones_do_not_count() -> None:
 
 
 def test_many_tables_are_asked_for_in_several_queries() -> None:
-    sql = tables.fingerprints([SMALL] * (tables.TOGETHER + 1))
-    assert sql.count(";") == 2
+    assert len(tables.fingerprints([SMALL] * (tables.TOGETHER + 1))) == 2

@@ -205,7 +205,7 @@ def test_rows_written_during_the_dump_do_not_count(pair: Pair) -> None:
         session.query(reuse.SNAPSHOT)
         pair.source.query("INSERT INTO marker VALUES ('x'); SELECT nextval('s');", "local")
         listed = tables.read(session.query(tables.TABLES))
-        objects = compare.inventory(session.query(tables.fingerprints(listed)))
+        objects = compare.inventory(session.ask(*tables.fingerprints(listed))[0])
         assert objects["table", "public.marker"].startswith("1:")
         assert compare.sequences(session.query(statements.SEQUENCES)) == {"public.s": 1}
 
@@ -246,11 +246,42 @@ def test_what_is_asked_at_once_is_answered_in_order_and_an_error_is_told(pair: P
     pair.target.query("DROP DATABASE plain;")
 
 
+def test_an_error_is_not_explained_by_an_earlier_one(pair: Pair) -> None:
+    with Session(shell, pair.ends.target) as session:
+        with pytest.raises(StatementError, match="division by zero"):
+            session.query("SELECT 1/0;")
+        with pytest.raises(DatabaseError, match="terminating connection"):
+            session.query("SELECT pg_terminate_backend(pg_backend_pid());")
+
+
+def test_a_schema_of_any_size_is_asked_about(pair: Pair) -> None:
+    many = "DO $$ BEGIN FOR n IN {}..{} LOOP EXECUTE format("
+    many += "'CREATE TABLE of_a_rather_long_name_%s (a int, b text, c date)', n); END LOOP; END $$;"
+    pair.fresh(content.SMALL)
+    with Session(shell, pair.ends.source, "local") as session:
+        # The locks of a transaction are limited.
+        for first in range(1, 3000, 300):
+            session.query(many.format(first, first + 299))
+        listed = tables.read(session.query(tables.TABLES))
+        asked = [statements.INVENTORY, tables.TABLES, *tables.fingerprints(listed)]
+        answers = session.ask(*asked, tables.TABLES)
+        assert len(answers[1]) == len(answers[-1]) == 3001
+        assert sum(len(rows) for rows in answers[2:-1]) == 3001
+
+
+def test_large_objects_are_not_kept_in_memory(pair: Pair) -> None:
+    large = "SELECT lo_from_bytea(0, convert_to(string_agg(md5(n::text), ''), 'UTF8'))"
+    pair.fresh(f"{content.SMALL}{large} FROM generate_series(1, 5000000) n;")
+    push(pair)
+    assert pair.marker() == "new"
+    assert pair.live("SELECT sum(length(data)) FROM pg_largeobject;") == [["160000000"]]
+
+
 def test_somebody_who_locks_the_live_table_does_not_stop_a_push(pair: Pair) -> None:
-    pair.fresh(content.BULK)
+    pair.fresh(content.BULK + "CREATE TABLE django_migrations (app text, name text);")
     push(pair)
     with Session(shell, pair.ends.target, SITE) as somebody:
-        somebody.query("BEGIN; LOCK TABLE bulk;")
+        somebody.query("BEGIN; LOCK TABLE bulk, django_migrations;")
         fields = push(pair)
     assert (fields["rows"], fields["rows_reused"]) == (200001, 0)
     assert pair.marker() == "new"
