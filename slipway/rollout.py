@@ -18,6 +18,8 @@ from slipway.swarm import Json, Task
 
 # Without any change for so long, a roll-out will not end by itself.
 STALLED_SECONDS = 180
+# Longer than a task may take to end; Swarm is then told once more.
+STUCK_SECONDS = 50
 PAUSE = 0.25
 # Longer than a task may take to end, see compose/stack.yml.
 ENDING_SECONDS = 45
@@ -27,6 +29,10 @@ SILENCE_SECONDS = 25
 FAILURES = 3
 UNDONE = frozenset({"paused", "rollback_started", "rollback_paused", "rollback_completed"})
 UNSETTLED = frozenset({"updating", "rollback_started"})
+
+
+class Stalled(DeployError):
+    """Say that nothing moves any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +190,18 @@ def _put_back(engine: Engine, stack: str, before: Mapping[str, Json]) -> None:
     for name in before.keys() - now.keys():
         swarm.create(engine, before[name])
     ended = _ended()
-    _wait(engine, stack, lambda one: one.serving and ended(one))
+
+    def whole(one: Progress) -> bool:
+        return one.serving and ended(one)
+
+    try:
+        _wait(engine, stack, whole, patience=STUCK_SECONDS)
+    except Stalled:
+        # An engine that restarted meanwhile can leave Swarm's own update stuck: a new one is begun.
+        for name, service in swarm.services(engine, stack).items():
+            if name in before:
+                swarm.update(engine, service, _stubborn(before[name]))
+        _wait(engine, stack, whole)
 
 
 def _ended() -> Callable[[Progress], bool]:
@@ -214,10 +231,13 @@ def _wait(
     good: Callable[[Progress], bool],
     guard: Callable[[], None] = lambda: None,
     nodes: Mapping[str, str] = MappingProxyType({}),
+    patience: float = 0,
 ) -> list[Progress]:
+    """Wait until all services are good; raises Stalled where nothing moves for `patience` s."""
+    patience = patience or STALLED_SECONDS
     seen: object = None
     changed = answered = time.monotonic()
-    while time.monotonic() - changed < STALLED_SECONDS:
+    while time.monotonic() - changed < patience:
         try:
             guard()
             services = swarm.services(engine, stack)
@@ -241,7 +261,7 @@ def _wait(
         if now != seen:
             seen, changed = now, time.monotonic()
         time.sleep(PAUSE)
-    raise DeployError(stack, f"nothing has moved for {STALLED_SECONDS} s", _hint(stack))
+    raise Stalled(stack, f"nothing has moved for {patience:g} s", _hint(stack))
 
 
 def _hint(stack: str) -> str:

@@ -21,6 +21,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeSwarm:
     fake = FakeSwarm()
     monkeypatch.setattr(swarm, "call", fake.call)
     monkeypatch.setattr(rollout, "STALLED_SECONDS", 0.15)
+    monkeypatch.setattr(rollout, "STUCK_SECONDS", 0.1)
     monkeypatch.setattr(rollout, "PAUSE", 0.01)
     monkeypatch.setattr(rollout, "SILENCE_SECONDS", 0.1)
     return fake
@@ -145,6 +146,26 @@ def test_what_cannot_be_put_back_is_said_and_the_first_error_stays(
     with pytest.raises(DeployError, match="the first"):
         fail(fake, DeployError("web", "the first"))
     assert "could not put everything back" in capsys.readouterr().err
+
+
+def test_swarm_is_told_once_more_where_it_is_stuck(
+    fake: FakeSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.add(spec(WEB))
+    fake.fates["myapp:1"] = "pending"
+    put_back = spec(WEB)
+
+    def update(_: Engine, service: dict[str, Any], wanted: dict[str, Any]) -> None:
+        done.append((service["Spec"], wanted))
+        fake.services[WEB]["Spec"] = put_back
+        if len(done) == 2:
+            fake.fates["myapp:1"] = "running"
+
+    done: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    monkeypatch.setattr(swarm, "update", update)
+    with pytest.raises(DeployError, match="the first"):
+        fail(fake, DeployError("web", "the first"))
+    assert done == [(spec(WEB, "myapp:2"), put_back), (put_back, put_back)]
 
 
 def test_the_running_release_is_read_from_labels_only_while_it_runs_whole(fake: FakeSwarm) -> None:

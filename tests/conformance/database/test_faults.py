@@ -157,7 +157,8 @@ def hurt(path: Path, fault: Callable[[int], object], mend: Callable[[], object])
 
     for number in range(TIMES):
         path.renew()
-        before, moment = path.state(), chance.uniform(0.0, longest)
+        # One moment in each part of the whole: they shall not all be too late.
+        before, moment = path.state(), longest * (number + chance.random()) / TIMES
         timer = threading.Timer(moment, strike, [number])
         timer.start()
         try:
