@@ -9,6 +9,7 @@ from slipway.command import Shell
 from slipway.console import Console
 from slipway.engine import Engine
 from slipway.errors import DeployError, HostError
+from slipway.rollout import Stalled
 from slipway.swarm import Task
 from tests.unit.fakeswarm import FakeSwarm, node, spec, task
 
@@ -185,7 +186,7 @@ def test_a_roll_out_that_stops_moving_is_given_up(
 ) -> None:
     monkeypatch.setattr(swarm, "deploy", lambda *_: fake.add(spec(WEB)))
     fake.fates["myapp:1"] = "pending"
-    with pytest.raises(DeployError, match="nothing has moved"):
+    with pytest.raises(Stalled, match="nothing has moved"):
         rollout.roll_out(Shell(), fake.engine, STACK, "", {})
     fake.fates.clear()
     assert rollout.roll_out(Shell(), fake.engine, STACK, "", {}) == 1
@@ -198,7 +199,7 @@ def test_a_release_that_serves_is_settled_when_swarm_stops_watching(
     web["UpdateStatus"] = {"State": "updating"}
     monkeypatch.setattr(swarm, "deploy", lambda *_: None)
     assert rollout.roll_out(Shell(), fake.engine, STACK, "", {}) == 1
-    with pytest.raises(DeployError, match="nothing has moved"):
+    with pytest.raises(Stalled, match="nothing has moved"):
         rollout.settle(fake.engine, STACK)
     web["UpdateStatus"] = {"State": "rollback_completed", "Message": "it turned bad"}
     with pytest.raises(DeployError, match="it turned bad"):
@@ -215,7 +216,7 @@ def test_a_release_is_settled_when_the_one_before_answers_no_more(
     old = task("running", "myapp:0", "shutdown") | {"NodeID": "id-host1"}
     fake.ending = [old]
     monkeypatch.setattr(rollout, "ENDING_SECONDS", 60)
-    with pytest.raises(DeployError, match="nothing has moved"):
+    with pytest.raises(Stalled, match="nothing has moved"):
         rollout.settle(fake.engine, STACK)
     # Swarm may believe so for ever.
     monkeypatch.setattr(rollout, "ENDING_SECONDS", 0)
