@@ -19,7 +19,7 @@ from tests.e2e.three.cloud import (
     on,
     on_again,
 )
-from tests.e2e.three.traffic import traffic
+from tests.e2e.three.traffic import QUICK, traffic
 
 
 def test_a_disk_that_is_full_on_one_host_changes_none(cloud: Cloud) -> None:
@@ -66,7 +66,11 @@ def test_an_engine_that_restarts_meanwhile_leaves_the_site_up(cloud: Cloud) -> N
         on(2, "systemctl", "restart", "docker")
         out, err = process.communicate(timeout=LONG)
     print(out, err)
-    assert [one for one in load.failures if one.startswith("/version")] == []
+    # What the tasks of that host had under way, or connections kept to them, cannot be saved: of
+    # each visitor at most the one request that waited for it.
+    lost = [one for one in load.failures if one.startswith("/version")]
+    assert len(lost) <= QUICK, lost
+    assert load.sent > 100 * QUICK
     assert process.returncode in (0, HOST_FAILED, FAILED)
     assert cloud.good()
     assert len({cloud.shown(address) for address in ADDRESSES}) == 1
