@@ -42,7 +42,7 @@ def created(shell: Shell, admin: Session, ends: Ends, found: Facts) -> Iterator[
     """
     names, waited = ends.names, False
     assert found.target.live
-    admin.send(statements.create(names.incoming, ends.owner, found.target.live))
+    admin.post(statements.create(names.incoming, ends.owner, found.target.live))
 
     def wait() -> None:
         nonlocal waited
@@ -133,13 +133,13 @@ def verify(asking: Session, helping: Session, ends: Ends, found: Facts, copied: 
         session.connect(ends.names.incoming)
     first = asking.ask(statements.ANALYZED, statements.SEQUENCES, tables.TABLES)
     analyzed = [name for (name,) in first[0]]
-    helping.send(statements.analyze(analyzed[::2]))
+    helping.post(statements.analyze(analyzed[::2]))
     content = _joined(asking.ask(*_content(tables.read(first[2]), found)))
     arrived = Content(compare.inventory(content), compare.sequences(first[1]))
-    asking.send(statements.analyze(analyzed[1::2]))
+    asking.post(statements.analyze(analyzed[1::2]))
     for session in both:
         session.connect()
-        session.send("")
+        session.post("")
     for session in both:
         session.collect(2)
     differences = compare.differences(copied.content, copied.later, arrived)

@@ -147,8 +147,8 @@ class Move:
             second.connect(ends.names.live)
             second.post(reuse.IMPATIENT, statements.MIGRATIONS, tables.TABLES)
             second.connect()
-            admin.send(statements.target_facts(ends.names, ends.owner))
-            admin.send(_ask_machine(ends.target))
+            admin.post(statements.target_facts(ends.names, ends.owner))
+            admin.post(_ask_machine(ends.target))
             said, migrations, machine = self.source.ask(
                 statements.SOURCE_FACTS, statements.MIGRATIONS, _ask_machine(ends.source)
             )

@@ -31,7 +31,7 @@ class Session:
     """Keep one connection to a server; it ends with the process that holds it.
 
     It is not waited for: the first answer tells whether the server could be reached. Several
-    statements may be sent before the answers are received, in their order.
+    statements may be posted before the answers are received, in their order.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Session:
 
         What is reported is the error of the last statement.
         """
-        self.send(sql)
+        self.post(sql)
         return self.receive()
 
     def ask(self, *statements: str) -> list[Rows]:
@@ -93,12 +93,8 @@ class Session:
             raise errors[0]
         return answers
 
-    def send(self, sql: str) -> None:
-        """Start a statement without waiting for its rows."""
-        self.post(sql)
-
     def receive(self) -> Rows:
-        """Wait for the rows of what was sent."""
+        """Wait for the rows of one statement that was posted."""
         answer, report = self._read(), self._read()
         # What goes wrong later is not explained by what went wrong before.
         self._told = os.fstat(self._errors.fileno()).st_size

@@ -51,7 +51,7 @@ def _politely(admin: Session, step: Switch) -> float | None:
 
 def _gently(admin: Session, second: Session, step: Switch) -> float | None:
     for _ in range(GENTLE_ATTEMPTS):
-        second.send(end_all(step, GENTLE_SECONDS, idle=True))
+        second.post(end_all(step, GENTLE_SECONDS, idle=True))
         moments = _attempt(admin, step, GENTLE)
         second.receive()
         for begin, end in moments:
@@ -62,7 +62,7 @@ def _gently(admin: Session, second: Session, step: Switch) -> float | None:
 
 
 def _by_force(admin: Session, second: Session, step: Switch) -> float:
-    second.send(end_all(step, FORCED_SECONDS))
+    second.post(end_all(step, FORCED_SECONDS))
     moments: list[tuple[float, float]] = []
     begin = time.monotonic()
     while not moments and time.monotonic() < begin + FORCED_SECONDS:
