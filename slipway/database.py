@@ -149,7 +149,7 @@ def _leased(
     if not target.host:
         yield lambda: None
         return
-    with engine.on_host(shell, environment.manager) as manager:
+    with engine.on_host(shell, environment.manager) as manager, engine.refusals(manager):
         if not manager.client.info()["Swarm"].get("ControlAvailable"):
             yield lambda: None
             return

@@ -93,11 +93,15 @@ def ready(server: subprocess.Popen[bytes], port: int) -> Seaweed:
 
 
 def free_ports(count: int) -> list[int]:
-    """Find ports whose neighbours, 10,000 above, are free too: SeaweedFS takes both."""
+    """Find ports whose neighbours, 10,000 above, are free too: SeaweedFS takes both.
+
+    All are below those that the kernel gives to whoever connects, as it may at any moment.
+    """
+    given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     with ExitStack() as held:
         found: list[int] = []
         while len(found) < count:
-            port = random.randrange(20_000, 45_000)
+            port = random.randrange(10_000, given - 10_000)
             try:
                 for number in (port, port + 10_000):
                     sock = held.enter_context(socket.socket())

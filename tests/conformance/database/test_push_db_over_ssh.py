@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import docker
 import pytest
+import requests
 
 from slipway import baseimages, dsn, local, ssh
 from slipway.command import Command
 from slipway.console import Console
 from slipway.database import push_db
 from slipway.environment import Environment
-from slipway.errors import ConfigurationError, DatabaseError, SlipwayError
+from slipway.errors import ConfigurationError, DatabaseError, HostError, SlipwayError
 from slipway.postgres import role, server
 from slipway.postgres.ends import find, find_target
 from slipway.postgres.server import SUPERUSER, Client
@@ -109,6 +111,18 @@ def test_a_connection_that_breaks_leaves_the_old_database(
     monkeypatch.undo()
     assert push_db(site, Console(as_json=True))["rows"] == 200_001
     assert "dbtest__incoming" not in databases(site)
+
+
+def test_an_engine_that_stops_answering_is_told_in_one_line(
+    site: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(_client: docker.DockerClient) -> None:
+        raise requests.ConnectionError("Remote end closed connection without response")
+
+    monkeypatch.setattr(docker.DockerClient, "info", cut)
+    with pytest.raises(HostError, match="host1: the engine stopped answering"):
+        push_db(site, Console(as_json=True))
+    assert marker(site) == "old"
 
 
 def test_no_argument_shows_a_password(site: Environment) -> None:
