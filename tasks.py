@@ -1,7 +1,10 @@
 """List all tasks: `invoke --list`, `invoke --help TASK`. Each one is a call of slipway/."""
 
+import sys
+
 from invoke import Collection
 
+from slipway.cli import refuse_mistyped
 from slipway.tasks import cloud, database, local, media, oncall, sandbox, site
 
 namespace = Collection(
@@ -36,3 +39,5 @@ namespace = Collection(
     # A cloud on this machine
     sandbox=Collection(sandbox.up, sandbox.down, sandbox.demo),
 )
+
+refuse_mistyped(namespace.task_names, sys.argv[1:])

@@ -2,11 +2,13 @@
 
 import os
 import sys
+from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invoke.exceptions import Exit
+from invoke.exceptions import Exit, ParseError
 
 from slipway.errors import INTERRUPTED, OK, PAGE, TOLD_MORE, SlipwayError
 
@@ -49,6 +51,16 @@ def call(
         return
     console.result({"error": str(failure.message), "exit_code": failure.code})
     raise Exit(_with_page(str(failure.message), failure.code), failure.code) from None
+
+
+def refuse_mistyped(tasks: Collection[str], words: Sequence[str]) -> None:
+    """Name the nearest task where the first word is none; raises ParseError.
+
+    Invoke itself would only say that it has no idea. What resembles no task is left to it.
+    """
+    if words and words[0] not in tasks:
+        for nearest in get_close_matches(words[0], tasks, n=1):
+            raise ParseError(f"no task {words[0]!r}; did you mean {nearest!r}? 'invoke --list'")
 
 
 def _run(

@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from invoke.exceptions import Exit
+from invoke.exceptions import Exit, ParseError
 
 from slipway import cli
 from slipway.console import Console
@@ -104,3 +104,12 @@ def test_a_question_comes_before_the_flow(
     else:
         cli.call("media:push_media", env="test", ask=ask)
         assert seen
+
+
+def test_a_mistyped_task_is_answered_with_the_nearest() -> None:
+    tasks = ["deploy", "destroy", "push-db", "sandbox.up"]
+    for typed, meant in [("deplyo", "deploy"), ("pushdb", "push-db"), ("sandbox-up", "sandbox.up")]:
+        with pytest.raises(ParseError, match=f"no task '{typed}'; did you mean '{meant}'"):
+            cli.refuse_mistyped(tasks, [typed, "--env", "test"])
+    for words in ([], ["--list"], ["deploy"], ["nothing-like-it"]):
+        cli.refuse_mistyped(tasks, words)
