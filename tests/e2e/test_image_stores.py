@@ -44,8 +44,7 @@ def second_engine(host: Host) -> Iterator[Engine]:
     try:
         with tempfile.TemporaryDirectory() as folder:
             socket = Path(folder) / "socket"
-            forward = ["-L", f"{socket}:/run/second.sock"]
-            with ssh.tunnel(Shell(), host, forward, ready=socket):
+            with ssh.forwarded(Shell(), host, socket, "/run/second.sock"):
                 client = docker.DockerClient(base_url=f"unix://{socket}", version="auto")
                 yield Engine(client, f"unix://{socket}", "second")
                 client.close()
