@@ -67,7 +67,7 @@ def test_a_group_that_the_user_has_joined_since_counts(
 ) -> None:
     name, _ = machine
     with (
-        pytest.raises(HostError, match="no Docker engine that answers; .* add caretaker to the"),
+        pytest.raises(HostError, match=r"no Docker engine that answers; .* add caretaker to the"),
         engine.on_host(shell, caretaker),
     ):
         pass
