@@ -209,12 +209,18 @@ class Deployment:
 
     def verify(self) -> None:
         """Ask for the site's health through the proxy of each host, until Swarm is content too."""
+        told = time.monotonic()
         with self.console.step("Ask through the proxy of each host"):
             warnings = each(lambda pair: probe.check(self.environment, pair[0]), self.hosts)
-            rollout.settle(self.manager, self.environment.stack, self.glance)
+            rollout.settle(self.manager, self.environment.stack, self.glance, told)
         self.check()
         for warning in filter(None, warnings):
             self.console.warn(warning)
+
+    def outlast(self) -> None:
+        """Wait until the release before has nothing under way any more."""
+        with self.console.step("Wait for what the tasks before have under way"):
+            rollout.outlast(self.manager, self.environment.stack, self.glance)
 
     def prune(self) -> None:
         """Remove what old releases have left; failing to is no reason to fail."""

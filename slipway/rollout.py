@@ -21,6 +21,8 @@ STALLED_SECONDS = 180
 # Longer than a task may take to end; Swarm is then told once more.
 STUCK_SECONDS = 50
 PAUSE = 0.25
+# What is told to end goes on serving for so long (app/serve.sh): by then no proxy sends it anything.
+LEAVING_SECONDS = 3
 # Longer than a task may take to end, see compose/stack.yml.
 ENDING_SECONDS = 45
 OLD_SERVES = "the old release goes on serving"
@@ -109,13 +111,24 @@ def roll_out(
     return sum(one.running for one in states)
 
 
-def settle(engine: Engine, stack: str, guard: Callable[[], None] = lambda: None) -> None:
-    """Wait until Swarm watches the tasks no longer and no other release answers any more.
+def settle(
+    engine: Engine, stack: str, guard: Callable[[], None] = lambda: None, told: float = 0
+) -> None:
+    """Wait until Swarm watches the tasks no longer and no other release is asked any more.
 
-    Raises DeployError where Swarm gives up.
+    `told` is when all of another release were told to end, by the monotonic clock. Raises
+    DeployError where Swarm gives up.
     """
-    ended = _ended()
-    _wait(engine, stack, lambda one: _good(one).settled and ended(one), guard)
+    alone = _alone(told)
+    _wait(engine, stack, lambda one: alone(_good(one)) and one.settled, guard)
+
+
+def outlast(engine: Engine, stack: str, guard: Callable[[], None] = lambda: None) -> None:
+    """Wait until tasks of another release have nothing under way any more.
+
+    Of an engine that was restarted Swarm may believe for ever that they have.
+    """
+    _wait(engine, stack, _alone(seconds=ENDING_SECONDS), guard)
 
 
 @contextmanager
@@ -189,29 +202,32 @@ def _put_back(engine: Engine, stack: str, before: Mapping[str, Json]) -> None:
             swarm.update(engine, service, _stubborn(before[name]))
     for name in before.keys() - now.keys():
         swarm.create(engine, before[name])
-    ended = _ended()
-
-    def whole(one: Progress) -> bool:
-        return one.serving and ended(one)
-
+    alone = _alone()
     try:
-        _wait(engine, stack, whole, patience=STUCK_SECONDS)
+        _wait(engine, stack, alone, patience=STUCK_SECONDS)
     except Stalled:
         # An engine that restarted meanwhile can leave Swarm's own update stuck: a new one is begun.
         for name, service in swarm.services(engine, stack).items():
             if name in before:
                 swarm.update(engine, service, _stubborn(before[name]))
-        _wait(engine, stack, whole)
+        _wait(engine, stack, alone)
 
 
-def _ended() -> Callable[[Progress], bool]:
-    """Return what tells whether all tasks of another release have ended.
+def _alone(told: float = 0, seconds: float = 0) -> Callable[[Progress], bool]:
+    """Return what tells whether a service serves and no other release of it is asked any more.
 
-    What is being stopped answers requests for a while: until then two releases serve. Of an
-    engine that was restarted Swarm may believe so for ever.
+    What is told to end is asked for a moment yet: until then two releases serve. What it has
+    under way, such as a long upload, may take it much longer to end.
     """
-    deadline = time.monotonic() + ENDING_SECONDS
-    return lambda one: not one.ending or time.monotonic() > deadline
+    patience, seen = seconds or LEAVING_SECONDS, dict[str, float]()
+
+    def alone(one: Progress) -> bool:
+        if not one.serving:
+            return False
+        since = told or seen.setdefault(one.name, time.monotonic())
+        return not one.ending or time.monotonic() - since > patience
+
+    return alone
 
 
 def _stubborn(spec: Json) -> Json:

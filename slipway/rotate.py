@@ -95,6 +95,8 @@ def _redeployed(environment: Environment, console: Console) -> str:
             with run.put_back_on_failure():
                 run.roll_out(wanted)
                 run.verify()
+            # An upload that is under way has the old key.
+            run.outlast()
         return name
 
 

@@ -208,22 +208,37 @@ def test_a_release_that_serves_is_settled_when_swarm_stops_watching(
     rollout.settle(fake.engine, STACK)
 
 
-def test_a_release_is_settled_when_the_one_before_answers_no_more(
+def test_a_release_is_settled_when_the_one_before_is_asked_no_more(
     fake: FakeSwarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake.add(spec(WEB))
     fake.nodes = {"host1": node("host1")}
     old = task("running", "myapp:0", "shutdown") | {"NodeID": "id-host1"}
     fake.ending = [old]
-    monkeypatch.setattr(rollout, "ENDING_SECONDS", 60)
+    monkeypatch.setattr(rollout, "LEAVING_SECONDS", 60)
     with pytest.raises(Stalled, match="nothing has moved"):
         rollout.settle(fake.engine, STACK)
-    # Swarm may believe so for ever.
-    monkeypatch.setattr(rollout, "ENDING_SECONDS", 0)
+    # It may have a long upload under way; of a restarted engine Swarm may believe so for ever.
+    monkeypatch.setattr(rollout, "LEAVING_SECONDS", 0)
     rollout.settle(fake.engine, STACK)
-    monkeypatch.setattr(rollout, "ENDING_SECONDS", 60)
+    monkeypatch.setattr(rollout, "LEAVING_SECONDS", 60)
     old["Status"]["State"] = "shutdown"
     rollout.settle(fake.engine, STACK)
+
+
+def test_what_the_release_before_has_under_way_is_waited_for(
+    fake: FakeSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.add(spec(WEB))
+    fake.nodes = {"host1": node("host1")}
+    old = task("running", "myapp:0", "shutdown") | {"NodeID": "id-host1"}
+    fake.ending = [old]
+    monkeypatch.setattr(rollout, "LEAVING_SECONDS", 0)
+    monkeypatch.setattr(rollout, "ENDING_SECONDS", 60)
+    with pytest.raises(DeployError, match="nothing has moved"):
+        rollout.outlast(fake.engine, STACK)
+    old["Status"]["State"] = "shutdown"
+    rollout.outlast(fake.engine, STACK)
 
 
 def test_an_engine_that_restarts_is_waited_for(
