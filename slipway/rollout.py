@@ -21,7 +21,7 @@ STALLED_SECONDS = 180
 # Longer than a task may take to end; Swarm is then told once more.
 STUCK_SECONDS = 50
 PAUSE = 0.25
-# What is told to end goes on serving for so long (app/serve.sh): by then no proxy sends it anything.
+# What is told to end serves for so long yet (app/serve.sh): by then no proxy asks it any more.
 LEAVING_SECONDS = 3
 # Longer than a task may take to end, see compose/stack.yml.
 ENDING_SECONDS = 45
