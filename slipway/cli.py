@@ -58,7 +58,7 @@ def refuse_mistyped(tasks: Collection[str], words: Sequence[str]) -> None:
 
     Invoke itself would only say that it has no idea. What resembles no task is left to it.
     """
-    if words and words[0] not in tasks:
+    if words and words[0] not in tasks and not words[0].startswith("-"):
         for nearest in get_close_matches(words[0], tasks, n=1):
             raise ParseError(f"no task {words[0]!r}; did you mean {nearest!r}? 'invoke --list'")
 

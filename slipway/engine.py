@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,29 +52,19 @@ def local() -> Iterator[Engine]:
 @contextmanager
 def on_host(shell: Shell, host: Host) -> Iterator[Engine]:
     """Open the engine of a host through SSH; raises HostError."""
-    with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-"))
-        try:
-            engine = stack.enter_context(_reached(shell, host, Path(folder) / "shared"))
-        except DockerException:
-            # The shared connection has the groups that the user had when it was opened.
-            ssh.leave(shell, host)
+    with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
+        socket = Path(folder) / "docker.sock"
+        forward = ["-L", f"{socket}:/var/run/docker.sock"]
+        with ssh.tunnel(shell, host, forward, ready=socket):
+            address = f"unix://{socket}"
             try:
-                engine = stack.enter_context(_reached(shell, host, Path(folder) / "own"))
+                client = docker.DockerClient(base_url=address, version="auto", timeout=120)
             except DockerException:
                 raise silent(host) from None
-        yield engine
-
-
-@contextmanager
-def _reached(shell: Shell, host: Host, socket: Path) -> Iterator[Engine]:
-    with ssh.forwarded(shell, host, socket, "/var/run/docker.sock"):
-        address = f"unix://{socket}"
-        client = docker.DockerClient(base_url=address, version="auto", timeout=120)
-        try:
-            yield Engine(client, address, host.name)
-        finally:
-            client.close()
+            try:
+                yield Engine(client, address, host.name)
+            finally:
+                client.close()
 
 
 def silent(host: Host) -> HostError:

@@ -23,8 +23,9 @@ STUCK_SECONDS = 50
 PAUSE = 0.25
 # What is told to end serves for so long yet (app/serve.sh): by then no proxy asks it any more.
 LEAVING_SECONDS = 3
-# Longer than a task may take to end, see compose/stack.yml.
-ENDING_SECONDS = 45
+# What the engine gives a task to end where nothing else is said (ns), and what it needs itself.
+GRACE = 10_000_000_000
+MARGIN_SECONDS = 5
 OLD_SERVES = "the old release goes on serving"
 SILENCE_SECONDS = 25
 # A task is started again when it fails; one failure may be chance, three are not.
@@ -126,9 +127,20 @@ def settle(
 def outlast(engine: Engine, stack: str, guard: Callable[[], None] = lambda: None) -> None:
     """Wait until tasks of another release have nothing under way any more.
 
-    Of an engine that was restarted Swarm may believe for ever that they have.
+    Of an engine that was restarted Swarm may believe for ever that they have: after the time that
+    they are given to end, none is left. Raises DeployError where Swarm gives up, HostError where
+    a host goes down meanwhile: its tasks may live on.
     """
-    _wait(engine, stack, _alone(seconds=ENDING_SECONDS), guard)
+    nodes = swarm.ready_nodes(engine)
+    services = swarm.services(engine, stack).values()
+    tasks = [task for one in services for task in swarm.tasks(engine, one["ID"])]
+    grace = max((task.spec.get("StopGracePeriod", GRACE) for task in tasks), default=0) / 1e9
+    deadline = time.monotonic() + grace + MARGIN_SECONDS
+
+    def ended(one: Progress) -> bool:
+        return not _good(one).ending or time.monotonic() > deadline
+
+    _wait(engine, stack, ended, guard, nodes)
 
 
 @contextmanager
@@ -202,30 +214,30 @@ def _put_back(engine: Engine, stack: str, before: Mapping[str, Json]) -> None:
             swarm.update(engine, service, _stubborn(before[name]))
     for name in before.keys() - now.keys():
         swarm.create(engine, before[name])
-    alone = _alone()
     try:
-        _wait(engine, stack, alone, patience=STUCK_SECONDS)
+        _wait(engine, stack, _alone(), patience=STUCK_SECONDS)
     except Stalled:
         # An engine that restarted meanwhile can leave Swarm's own update stuck: a new one is begun.
         for name, service in swarm.services(engine, stack).items():
             if name in before:
                 swarm.update(engine, service, _stubborn(before[name]))
-        _wait(engine, stack, alone)
+        _wait(engine, stack, _alone())
 
 
-def _alone(told: float = 0, seconds: float = 0) -> Callable[[Progress], bool]:
+def _alone(told: float = 0) -> Callable[[Progress], bool]:
     """Return what tells whether a service serves and no other release of it is asked any more.
 
     What is told to end is asked for a moment yet: until then two releases serve. What it has
     under way, such as a long upload, may take it much longer to end.
     """
-    patience, seen = seconds or LEAVING_SECONDS, dict[str, float]()
+    seen: dict[str, float] = {}
 
     def alone(one: Progress) -> bool:
         if not one.serving:
+            seen.pop(one.name, None)
             return False
         since = told or seen.setdefault(one.name, time.monotonic())
-        return not one.ending or time.monotonic() - since > patience
+        return not one.ending or time.monotonic() - since > LEAVING_SECONDS
 
     return alone
 

@@ -3,13 +3,14 @@
 import time
 from dataclasses import replace
 
-from slipway import deploy, envfile, history, rollout, storage, variables
+from slipway import deploy, envfile, history, rollout, storage, swarm, variables
 from slipway import release as names
 from slipway.command import Shell
 from slipway.console import Console, seconds
 from slipway.deployment import Deployment
+from slipway.engine import Engine
 from slipway.environment import Environment, read_variables
-from slipway.errors import ConfigurationError, StorageError
+from slipway.errors import ConfigurationError, DeployError, StorageError
 from slipway.interrupt import cleans_up
 from slipway.release import FINGERPRINT_LABEL, NAME_LABEL, Release
 from slipway.storage.base import Provider
@@ -82,14 +83,13 @@ def _again(environment: Environment) -> Environment:
 
 def _redeployed(environment: Environment, console: Console) -> str:
     """Roll the running release out once more with the env file as it is now; return its name."""
-    with deploy.opened(environment, console, Shell()) as run:
-        labels = rollout.running(run.manager, environment.stack) or {}
-        name = str(labels.get(NAME_LABEL, "")) if labels.get(FINGERPRINT_LABEL) else ""
+    with deploy.opened(environment, console, Shell()) as run, run.alone("rotates the key"):
+        name = serving(run.manager, environment.stack)
         if not name:
             console.say("nothing is deployed yet")
             return ""
         wanted = _release(run, name)
-        with run.alone("rotates the key"), run.recorded(wanted, history.ROTATE, []):
+        with run.recorded(wanted, history.ROTATE, []):
             run.hand_over(wanted)
             run.try_out(wanted)
             with run.put_back_on_failure():
@@ -98,6 +98,20 @@ def _redeployed(environment: Environment, console: Console) -> str:
             # An upload that is under way has the old key.
             run.outlast()
         return name
+
+
+def serving(engine: Engine, stack: str) -> str:
+    """Return the name of the release that serves, or nothing where no task could have a key.
+
+    Raises DeployError where a release does not run whole: what its tasks have is not known then.
+    """
+    if f"{stack}_web" not in swarm.services(engine, stack):
+        return ""
+    labels = rollout.running(engine, stack) or {}
+    if not labels.get(FINGERPRINT_LABEL):
+        hint = f"the old key stays; see 'invoke status', and {AGAIN}"
+        raise DeployError(stack, "does not run whole and undisturbed", hint)
+    return str(labels[NAME_LABEL])
 
 
 def _release(run: Deployment, name: str) -> Release:

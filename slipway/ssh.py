@@ -49,7 +49,8 @@ def options(host: Host) -> list[str]:
 
 def remote(host: Host, *argv: str, stdin: bytes | Secret | None = None) -> Command:
     """Return the command that runs `argv` on the host, over one shared connection."""
-    shared = ["-o", "ControlMaster=auto", *_shared(host), "-o", "ControlPersist=60"]
+    shared = ["-o", "ControlMaster=auto", "-o", f"ControlPath={sockets()}/{host.connection}"]
+    shared += ["-o", "ControlPersist=60"]
     words = ["ssh", *shared, *options(host), host.address, "--", shlex.join(argv)]
     return Command.of(*words, stdin=stdin)
 
@@ -93,42 +94,14 @@ def run(
 
 
 @contextmanager
-def forwarded(shell: Shell, host: Host, socket: Path, there: str) -> Iterator[None]:
-    """Let a local socket stand for one on the host, over the connection that is shared.
+def tunnel(
+    shell: Shell, host: Host, forwards: Sequence[str], ready: Path | None = None
+) -> Iterator[None]:
+    """Hold an SSH connection with the given `-L` and `-R` options.
 
-    It takes no round trip where there is such a connection. Raises HostError.
+    `ready` is a local socket that must appear before the tunnel counts as open; without
+    it the tunnel counts as open as soon as ssh says so. Raises HostError.
     """
-    forward = ("-L", f"{socket}:{there}")
-    if _control(shell, host, "forward", *forward).code != 0:
-        run(shell, host, "true")
-        result = _control(shell, host, "forward", *forward)
-        if result.code != 0:
-            raise refusal(host, result.stderr)
-    try:
-        yield
-    finally:
-        _control(shell, host, "cancel", *forward)
-
-
-def leave(shell: Shell, host: Host) -> None:
-    """Let the next command open a connection of its own; what uses the shared one goes on."""
-    _control(shell, host, "stop")
-
-
-def _control(shell: Shell, host: Host, request: str, *words: str) -> Result:
-    command = Command.of(
-        "ssh", *_shared(host), "-O", request, *words, "-l", host.user, host.address
-    )
-    return shell.run(command, check=False)
-
-
-def _shared(host: Host) -> list[str]:
-    return ["-o", f"ControlPath={sockets()}/{host.connection}"]
-
-
-@contextmanager
-def tunnel(shell: Shell, host: Host, forwards: Sequence[str]) -> Iterator[None]:
-    """Hold an SSH connection of its own with the given `-L` and `-R` options; raises HostError."""
     words = ["ssh", "-v", "-o", "ExitOnForwardFailure=yes", "-o", "ControlPath=none"]
     with tempfile.TemporaryFile() as log:
         # `cat` ends when its input does: if this process is killed, its tunnels end with it.
@@ -137,7 +110,7 @@ def tunnel(shell: Shell, host: Host, forwards: Sequence[str]) -> Iterator[None]:
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log, new_session=True,
         )  # fmt: skip
         try:
-            _await_tunnel(process, log.fileno(), host, forwards.count("-R"))
+            _await_tunnel(process, log.fileno(), host, ready, forwards.count("-R"))
             yield
         finally:
             process.terminate()
@@ -161,7 +134,7 @@ def _is_away(host: Host, what: str) -> bool:
 
 
 def _await_tunnel(
-    process: subprocess.Popen[bytes], log: int, host: Host, remote_forwards: int
+    process: subprocess.Popen[bytes], log: int, host: Host, ready: Path | None, remote_forwards: int
 ) -> None:
     deadline = time.monotonic() + CONNECT_SECONDS + 5
     while time.monotonic() < deadline:
@@ -170,7 +143,7 @@ def _await_tunnel(
             raise refusal(host, said)
         entered = "Entering interactive session" in said
         confirmed = said.count("remote forward success for:") >= remote_forwards
-        if entered and confirmed:
+        if entered and confirmed and (ready is None or ready.exists()):
             return
         time.sleep(0.02)
     raise refusal(host, "timed out")

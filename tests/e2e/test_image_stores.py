@@ -44,7 +44,8 @@ def second_engine(host: Host) -> Iterator[Engine]:
     try:
         with tempfile.TemporaryDirectory() as folder:
             socket = Path(folder) / "socket"
-            with ssh.forwarded(Shell(), host, socket, "/run/second.sock"):
+            forward = ["-L", f"{socket}:/run/second.sock"]
+            with ssh.tunnel(Shell(), host, forward, ready=socket):
                 client = docker.DockerClient(base_url=f"unix://{socket}", version="auto")
                 yield Engine(client, f"unix://{socket}", "second")
                 client.close()

@@ -111,5 +111,5 @@ def test_a_mistyped_task_is_answered_with_the_nearest() -> None:
     for typed, meant in [("deplyo", "deploy"), ("pushdb", "push-db"), ("sandbox-up", "sandbox.up")]:
         with pytest.raises(ParseError, match=f"no task '{typed}'; did you mean '{meant}'"):
             cli.refuse_mistyped(tasks, [typed, "--env", "test"])
-    for words in ([], ["--list"], ["deploy"], ["nothing-like-it"]):
+    for words in ([], ["--list"], ["deploy"], ["nothing-like-it"], ["--help=deploy"], ["-hdeploy"]):
         cli.refuse_mistyped(tasks, words)

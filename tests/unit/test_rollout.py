@@ -226,18 +226,21 @@ def test_a_release_is_settled_when_the_one_before_is_asked_no_more(
     rollout.settle(fake.engine, STACK)
 
 
+@pytest.mark.parametrize("grace", [3_600_000_000_000, 0])
 def test_what_the_release_before_has_under_way_is_waited_for(
-    fake: FakeSwarm, monkeypatch: pytest.MonkeyPatch
+    fake: FakeSwarm, monkeypatch: pytest.MonkeyPatch, grace: int
 ) -> None:
     fake.add(spec(WEB))
     fake.nodes = {"host1": node("host1")}
     old = task("running", "myapp:0", "shutdown") | {"NodeID": "id-host1"}
+    old["Spec"]["ContainerSpec"]["StopGracePeriod"] = grace
     fake.ending = [old]
-    monkeypatch.setattr(rollout, "LEAVING_SECONDS", 0)
-    monkeypatch.setattr(rollout, "ENDING_SECONDS", 60)
-    with pytest.raises(DeployError, match="nothing has moved"):
-        rollout.outlast(fake.engine, STACK)
-    old["Status"]["State"] = "shutdown"
+    for name in ("LEAVING_SECONDS", "MARGIN_SECONDS", "GRACE"):
+        monkeypatch.setattr(rollout, name, 0)
+    if grace:
+        with pytest.raises(DeployError, match="nothing has moved"):
+            rollout.outlast(fake.engine, STACK)
+        old["Status"]["State"] = "shutdown"
     rollout.outlast(fake.engine, STACK)
 
 
