@@ -1,19 +1,24 @@
 """Switch database and key of the deployed site under visitors: no request of theirs fails."""
 
 import http.client
+import io
+import secrets
 import shlex
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from slipway import dsn, environment
 from slipway.dsn import S3Dsn
+from slipway.sandbox.browser import TOKEN, Browser
 from slipway.storage.s3_client import app_client
 from tests.e2e.machine import ROOT, invoke, result_of
 
@@ -26,7 +31,27 @@ name = default_storage.save("rotated.txt", ContentFile(b"new key"))
 default_storage.delete(name)
 print("written")
 """
+LOGIN = """
+from django.contrib import auth
+from django.contrib.sessions.backends.db import SessionStore
+user = auth.get_user_model().objects.filter(is_superuser=True)[0]
+session = SessionStore()
+session[auth.SESSION_KEY] = user.pk
+session[auth.BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
+session[auth.HASH_SESSION_KEY] = user.get_session_auth_hash()
+session.create()
+print(session.session_key)
+"""
+FORGET = """
+from uploader.models import UploadedFile
+for one in UploadedFile.objects.filter(file__endswith={name!r}):
+    one.file.delete()
+    one.delete()
+"""
+FORM = "/admin/uploader/uploadedfile/add/"
 VISITORS, PAUSE = 4, 0.02
+# Longer than it takes until the tasks with the old key are told to end.
+UPLOAD_SECONDS = 16
 
 
 @dataclass
@@ -99,6 +124,51 @@ def test_no_request_fails_while_the_storages_key_is_replaced(story: dict[str, An
     assert invoke("manage", f"shell -c {shlex.quote(WRITE)}").stdout.split()[-1] == "written"
     with pytest.raises(ClientError, match=r"InvalidAccessKeyId|AccessDenied"):
         app_client(old).list_objects_v2(Bucket=old.bucket)
+
+
+def test_an_upload_that_is_under_way_may_end_with_the_old_key(story: dict[str, Any]) -> None:
+    assert story["url"]
+    name, content = f"{secrets.token_hex(4)}.bin", secrets.token_bytes(100_000)
+    browser = Browser("http://{}:{}".format(*SITE), HEADERS["Host"])
+    browser.session.cookies.set("sessionid", python(LOGIN))
+    with ThreadPoolExecutor(1) as pool:
+        begun = pool.submit(upload, browser, name, content)
+        time.sleep(1)
+        assert result_of("rotate-keys", "--yes")["rotated"]
+        assert begun.done()
+        assert begun.result().status_code == 200
+    assert browser.fetch(browser.files()[name]) == content
+    python(FORGET.format(name=name))
+
+
+class Slow(io.BytesIO):
+    """Give the second half of a body only after a while."""
+
+    waited = False
+
+    def read(self, size: int | None = -1) -> bytes:
+        if not self.waited and self.tell() > len(self.getvalue()) / 2:
+            self.waited = True
+            time.sleep(UPLOAD_SECONDS)
+        return super().read(size)
+
+
+def upload(browser: Browser, name: str, content: bytes) -> requests.Response:
+    """Upload a file slowly through the admin's own form."""
+    token = TOKEN.search(browser.get(FORM).text)
+    assert token
+    address = browser.absolute(FORM)
+    fields, files = {"csrfmiddlewaretoken": token[1]}, {"file": (name, content)}
+    form = requests.Request("POST", address, data=fields, files=files).prepare()
+    assert isinstance(form.body, bytes)
+    kind = {"Content-Type": form.headers["Content-Type"]}
+    return browser.session.post(address, data=Slow(form.body), headers=kind, timeout=60)
+
+
+def python(code: str) -> str:
+    """Run code in the deployed release and return its last line."""
+    said = invoke("manage", f"shell --verbosity 0 -c {shlex.quote(code)}").stdout.split()
+    return said[-1] if said else ""
 
 
 def key() -> S3Dsn:
