@@ -103,6 +103,16 @@ def differences(path: Path, text: str) -> list[str]:
     return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
 
 
+def refuse_changed(path: Path, loaded: Mapping[str, Secret]) -> None:
+    """Refuse to write over what somebody has changed since the file was read.
+
+    Raises ConfigurationError.
+    """
+    if read_variables(path) != loaded:
+        what = "has been changed since this run began"
+        raise ConfigurationError(f"env/{path.name}", what, "run it again")
+
+
 def write(path: Path, text: str) -> None:
     """Replace a file in one step, readable by its owner alone (0600)."""
     path.parent.mkdir(parents=True, exist_ok=True)

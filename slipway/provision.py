@@ -224,6 +224,7 @@ def _write_env_file(environment: Environment, work: Work, console: Console) -> N
     if storage_dsn:
         work.values["default_storage_dsn"] = storage_dsn.render()
     text = envfile.render(environment.root, work.values, environment.variables)
+    envfile.refuse_changed(environment.env_file, environment.variables)
     if envfile.differences(environment.env_file, text):
         with console.step(f"env/{environment.env_file.name} written (0600)", "env"):
             envfile.write(environment.env_file, envfile.merged(_present(environment), text))

@@ -66,6 +66,7 @@ def _renewed(environment: Environment, provider: Provider, console: Console) -> 
     try:
         values = variables.values(environment, made)
         text = envfile.render(environment.root, values, environment.variables)
+        envfile.refuse_changed(environment.env_file, environment.variables)
         present = environment.env_file.read_text(encoding="utf-8")
         envfile.write(environment.env_file, envfile.merged(present, text))
     except BaseException:

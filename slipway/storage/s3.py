@@ -42,13 +42,14 @@ class S3Provider:
         self._present = _present(environment)
         self._issued: dsn.S3Dsn | None = None
         self._iam = iam
+        self._active: frozenset[str] = frozenset()
 
     def steps(self) -> list[Step]:
         """Read the bucket and its user, and return what differs."""
         with explained(self.where):
             state = self._reader.state(self._present)
         self._refuse_to_share(state)
-        self._keys.before = state.keys
+        self._keys.before, self._active = state.keys, state.active
         self.notes = [
             f"this server has no {part}: {what}"
             for part, what in unsupported(self.storage).items()
@@ -74,10 +75,13 @@ class S3Provider:
         self._issued = None
 
     def settle(self) -> None:
-        """Delete the user's key that the new one replaces, if there is such a one."""
+        """Delete the user's key that the new one replaces, where nobody can use it any more.
+
+        If only its secret is wrong here, the site may have the right one.
+        """
         replaced = self._issued and self._present and self._present.key
         with explained(self.where):
-            if replaced and replaced in self._keys.before:
+            if replaced and replaced in self._keys.before - self._active:
                 self._keys.delete(replaced)
         self._keys.forget()
 
@@ -143,14 +147,15 @@ class S3Provider:
         return steps
 
     def _refuse_to_share(self, state: State) -> None:
-        """Refuse a bucket with others' files where, for want of a prefix, all would be this one's.
+        """Refuse a bucket where other environments' files would be this one's too.
 
         Raises StorageError.
         """
-        others = s3_rules.neighbours(state, self.own)
-        if others and not self.storage.prefix:
-            what = f"holds files of other environments ({', '.join(others)})"
-            hint = "give this one a bucket of its own or, before its first deploy, storage.prefix"
+        others = s3_rules.neighbours(state, self.storage, self.own)
+        if others:
+            where = f"below {self.storage.prefix}/ or around it " if self.storage.prefix else ""
+            what = f"holds files of other environments {where}({', '.join(others)})"
+            hint = "give this one a bucket of its own or, before its first deploy, a storage.prefix"
             raise StorageError(f"bucket {self.storage.bucket}", what, hint)
 
     def _bucket_steps(self, state: State) -> list[Step]:
@@ -187,7 +192,7 @@ class S3Provider:
             )  # fmt: skip
         rule = s3_keeping.lifecycle(storage, self.own)
         if not s3_keeping.same_lifecycle(state.lifecycle, rule, self.own):
-            loss = s3_keeping.loss_by_lifecycle(state, rule, self.own)
+            loss = s3_keeping.loss_by_lifecycle(state, rule, storage)
             steps.append(
                 self._step("change", f"lifecycle of {bucket}", put.said_of_lifecycle(),
                            put.lifecycle, "lifecycle", loss)
@@ -216,6 +221,8 @@ class S3Provider:
         usable = state.key_works and self._present and self._present.key in state.active
         if not usable:
             detail = "goes into DEFAULT_STORAGE_DSN"
+            if self._present and self._present.key in state.active:
+                detail += f"; {self._present.key}, whose secret here is wrong, stays: 'rotate-keys'"
             steps.append(self._step("create", f"key of {user}", detail, self._create_key))
         return steps
 

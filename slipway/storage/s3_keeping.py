@@ -3,7 +3,7 @@
 from typing import Any
 
 from slipway.settings.storage import Storage
-from slipway.storage.s3_rules import Document, State
+from slipway.storage.s3_rules import Document, State, below
 
 LOSES_VERSIONS = "what is overwritten or deleted from then on is lost at once"
 
@@ -41,19 +41,24 @@ def with_lifecycle(
     return [*others, wanted] if wanted else others
 
 
-def loss_by_lifecycle(state: State, wanted: Document | None, name: str) -> str:
+def loss_by_lifecycle(state: State, wanted: Document | None, storage: Storage) -> str:
     """Return what a change of the own rule would lose of the versions that are kept, or nothing."""
     days = versions_days(wanted)
-    if not days or state.versioning != "Enabled":
+    # Where versioning was suspended, versions of before are there all the same.
+    if not days or not state.versioning:
         return ""
-    others = [rule for rule in state.lifecycle or [] if rule.get("ID") != name]
-    before = versions_days(own_rule(state.lifecycle, name))
-    if any(versions_days(rule) for rule in others) and not before:
-        return ""
+    at_work = (versions_days(one) for one in state.lifecycle or [] if _covers(one, storage.folder))
+    before = min(filter(None, at_work), default=0)
     if before and before <= days:
         return ""
     kept = f"{before} days" if before else "for ever"
     return f"old versions were kept {kept}; those older than {days} days are deleted"
+
+
+def _covers(rule: Document, folder: str) -> bool:
+    """Tell whether a rule is at work on all objects of a folder."""
+    chosen = rule.get("Filter", {}).keys() - {"Prefix"}
+    return rule.get("Status") == "Enabled" and not chosen and folder.startswith(below(rule))
 
 
 def versions_days(rule: Document | None) -> int:
@@ -71,5 +76,4 @@ def _meaning(rule: Document | None) -> tuple[object, ...] | None:
     if rule is None:
         return None
     upload = rule.get("AbortIncompleteMultipartUpload", {}).get("DaysAfterInitiation")
-    prefix = rule.get("Filter", {}).get("Prefix", rule.get("Prefix", ""))
-    return rule.get("Status"), prefix, versions_days(rule), upload
+    return rule.get("Status"), below(rule), versions_days(rule), upload

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -39,9 +40,11 @@ class Keys:
     def create(self) -> tuple[str, Secret]:
         """Make a key; what was there before is noted first, for a run that is killed."""
         self._asked = True
-        _write(self._note, {"user": self.user, "before": sorted(self.before)})
+        note: dict[str, object] = {"user": self.user, "before": sorted(self.before)}
+        _write(self._note, note)
         key = self.iam.create_access_key(UserName=self.user)["AccessKey"]
         self.made = key["AccessKeyId"]
+        _write(self._note, {**note, "made": self.made})
         return self.made, Secret(key["SecretAccessKey"])
 
     def delete(self, key: str) -> None:
@@ -57,19 +60,31 @@ class Keys:
         self.forget()
 
     def orphans(self, present: S3Dsn | None) -> list[str]:
-        """Return the keys that a killed run made and nobody holds."""
-        held = {present.key} if present else set()
-        return sorted(self.before - self._noted(self.before) - held)
+        """Return the key that a killed run made and nobody holds, if there is one.
+
+        What it is called is noted once the server has answered. Where no answer came it is the
+        only one that was not there before; but where the env file's own key is gone, somebody
+        else has replaced it since, and the unknown one may be theirs.
+        """
+        noted = self._read()
+        if noted is None or (present and not noted.get("made") and present.key not in self.before):
+            return []
+        unknown = self.before - set(noted.get("before", ())) - ({present.key} if present else set())
+        made = noted.get("made")
+        found = unknown & {made} if made else unknown
+        return sorted(found) if len(found) == 1 else []
 
     def _noted(self, unknown: Collection[str]) -> set[str]:
         """Return the keys from before the last one was made; without a note, `unknown`."""
+        noted = self._read()
+        return set(unknown) if noted is None else set(noted.get("before", ()))
+
+    def _read(self) -> dict[str, Any] | None:
         try:
             noted = json.loads(self._note.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return set(unknown)
-        if noted.get("user") != self.user:
-            return set(unknown)
-        return set(noted.get("before", ()))
+            return None
+        return dict(noted) if noted.get("user") == self.user else None
 
     def forget(self) -> None:
         """Take the note away: the key has reached the env file, or is gone."""

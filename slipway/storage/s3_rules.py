@@ -170,13 +170,38 @@ def cors(storage: Storage, name: str) -> Document:
     }
 
 
-def neighbours(state: State, name: str) -> list[str]:
-    """Name the other environments that have marked something in the bucket as theirs."""
-    statements = _listed((state.policy or {}).get("Statement", []))
-    marks = [one.get("Sid") for one in statements]
-    marks += [rule.get("ID") for rule in [*(state.cors or ()), *(state.lifecycle or ())]]
-    own = {name, f"{name}Tls"}
-    return sorted({mark for mark in marks if str(mark).startswith(MARK) and mark not in own})
+def neighbours(state: State, storage: Storage, name: str) -> list[str]:
+    """Name the other environments whose files would be this one's too, or the other way round.
+
+    They have marked something in the bucket as theirs; without a prefix all of it is one's own.
+    """
+    own, folder = {name, f"{name}Tls"}, storage.folder
+    found = [(one.get("Sid"), _folders(one)) for one in _listed(_statement(state))]
+    found += [(rule.get("ID"), [below(rule)]) for rule in state.lifecycle or ()]
+    found += [(rule.get("ID"), []) for rule in state.cors or ()]
+    return sorted(
+        {
+            str(mark)
+            for mark, theirs in found
+            if str(mark).startswith(MARK) and mark not in own
+            if not folder or any(one.startswith(folder) or folder.startswith(one) for one in theirs)
+        }
+    )
+
+
+def _statement(state: State) -> Any:
+    return (state.policy or {}).get("Statement", [])
+
+
+def _folders(statement: Document) -> list[str]:
+    """Return the folders whose objects a statement is about."""
+    resources = map(str, _listed(statement.get("Resource", [])))
+    return [one.partition("/")[2].removesuffix("*") for one in resources if "/" in one]
+
+
+def below(rule: Document) -> str:
+    """Return the folder that a lifecycle rule is about."""
+    return str(rule.get("Filter", {}).get("Prefix", rule.get("Prefix", "")))
 
 
 def with_cors(found: list[Document] | None, wanted: Document) -> list[Document]:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slipway import envfile
+from slipway.environment import read_variables
 from slipway.errors import ConfigurationError
 from slipway.secrets import Secret
 
@@ -132,3 +133,14 @@ def test_differences_name_variables_and_no_values(root: Path) -> None:
     envfile.write(path, "A=1\nB=2\n")
     assert envfile.differences(path, "A=1\nB=3\nC=4\n") == ["B", "C"]
     assert envfile.differences(path, "A=1\nB=2\n") == []
+
+
+def test_a_file_that_somebody_changed_meanwhile_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "test.env"
+    envfile.refuse_changed(path, {})
+    path.write_text("A=1\n")
+    loaded = read_variables(path)
+    envfile.refuse_changed(path, loaded)
+    path.write_text("A=1\nB=2\n")
+    with pytest.raises(ConfigurationError, match=r"env/test\.env: has been changed since this run"):
+        envfile.refuse_changed(path, loaded)

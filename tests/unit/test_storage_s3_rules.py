@@ -1,8 +1,10 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from slipway.settings.storage import Storage
-from slipway.storage import s3_rules
+from slipway.storage import s3_keeping, s3_rules
 
 SHOP = Storage("s3", "shop", prefix="media", cors_origins=("https://a", "https://b"))
 NAME = s3_rules.own_name("myapp-test")
@@ -105,3 +107,48 @@ def test_outside_of_aws_uploads_are_not_blocked_for_their_acl() -> None:
     elsewhere = s3_rules.access_block(replace(SHOP, endpoint="https://s3.example.com"))
     assert elsewhere["BlockPublicAcls"] is False
     assert elsewhere["IgnorePublicAcls"] is True
+
+
+def rule(days: int, prefix: str = "", status: str = "Enabled") -> s3_rules.Document:
+    expiration = {"NoncurrentDays": days}
+    return {
+        "ID": "theirs", "Status": status, "Filter": {"Prefix": prefix},
+        "NoncurrentVersionExpiration": expiration,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("versioning", "rules", "kept"),
+    [
+        (None, [], ""),
+        ("Enabled", [], "for ever"),
+        ("Suspended", [], "for ever"),
+        ("Enabled", [rule(7)], ""),
+        ("Enabled", [rule(90)], "90 days"),
+        ("Enabled", [rule(7, "logs/")], "for ever"),
+        ("Enabled", [rule(7, "media/")], ""),
+        ("Enabled", [rule(7, status="Disabled")], "for ever"),
+    ],
+)
+def test_what_a_shorter_retention_deletes_is_said(
+    versioning: str | None, rules: list[s3_rules.Document], kept: str
+) -> None:
+    state = s3_rules.State(bucket=True, versioning=versioning, lifecycle=rules)
+    said = s3_keeping.loss_by_lifecycle(state, rule(30), SHOP)
+    assert said == (kept and f"old versions were kept {kept}; those older than 30 days are deleted")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "theirs", "found"),
+    [("", "live", True), ("media", "live", False), ("live", "live/test", True),
+     ("live/test", "live", True), ("liver", "live", False), ("live", "", True)],
+)  # fmt: skip
+def test_prefixes_that_lie_in_each_other_are_one_anothers(
+    prefix: str, theirs: str, found: bool
+) -> None:
+    other = s3_rules.public_read(replace(SHOP, prefix=theirs), "SlipwayMyappLive")
+    state = s3_rules.State(policy={"Statement": [other]})
+    storage = replace(SHOP, prefix=prefix)
+    assert s3_rules.neighbours(state, storage, NAME) == ["SlipwayMyappLive"] * found
+    ruled = s3_rules.State(lifecycle=[rule(1, f"{theirs}/" if theirs else "") | {"ID": "SlipwayX"}])
+    assert s3_rules.neighbours(ruled, storage, NAME) == ["SlipwayX"] * found
