@@ -28,6 +28,7 @@ from slipway.engine import Engine
 from slipway.environment import Environment
 from slipway.errors import SlipwayError
 from slipway.lease import Lease, lease, who
+from slipway.masking import masker
 from slipway.oneoff import OneOff
 from slipway.parallel import each
 from slipway.release import Migration, Release, Revision
@@ -101,6 +102,10 @@ class Deployment:
         if not labels or labels.get(release.FINGERPRINT_LABEL) != wanted.fingerprint:
             return None
         present = replace(wanted, name=labels[release.NAME_LABEL])
+        records = history.read(self.manager, self.environment.stack)
+        if present.name not in [one.release for one in records if one.good][:1]:
+            # Whoever rolled it out was killed before it was asked for through any proxy.
+            return None
         if not all(_has(host, present.image) for _, host in self.hosts):
             # A host that has just joined could not take over a task.
             return None
@@ -163,8 +168,9 @@ class Deployment:
             applied = release.applied(said)
             notes.append(f"{len(applied)} applied")
         self.show(release.pending(said))
+        hidden = masker(self.environment)
         for line in release.remarks(said):
-            self.console.say(line)
+            self.console.say(hidden(line))
         return applied
 
     def pending(self, wanted: Release) -> list[Migration]:

@@ -11,7 +11,7 @@ from slipway import swarm
 from slipway.engine import Engine
 
 LABEL = "slipway.record-of"
-KEEP = 40
+KEEP, KEEP_GOOD = 40, 10
 SERVES = "serves"
 ROTATE = "rotate-keys"
 # A config's name holds 64 characters.
@@ -65,21 +65,21 @@ def now() -> str:
 
 
 def write(engine: Engine, stack: str, record: Record) -> None:
-    """Add a record, and drop the oldest ones beyond KEEP."""
+    """Add a record, and drop the oldest ones beyond KEEP; what served last is never dropped."""
     name = f"{stack[:LONGEST_STACK]}-record-{time.time_ns():x}-{secrets.token_hex(2)}"
     data = base64.b64encode(json.dumps(asdict(record)).encode()).decode()
     body = {"Name": name, "Data": data, "Labels": {LABEL: stack}}
     swarm.call(engine, "POST", "/configs/create", body)
-    for old in _configs(engine, stack)[KEEP:]:
-        swarm.call(engine, "DELETE", f"/configs/{old['ID']}")
+    found = _configs(engine, stack)
+    last = [one["ID"] for one in found if _record(one).good][:KEEP_GOOD]
+    for old in found[KEEP:]:
+        if old["ID"] not in last:
+            swarm.call(engine, "DELETE", f"/configs/{old['ID']}")
 
 
 def read(engine: Engine, stack: str) -> list[Record]:
     """Return the records of a stack, the newest first."""
-    return [
-        Record(**json.loads(base64.b64decode(one["Spec"]["Data"])))
-        for one in _configs(engine, stack)
-    ]
+    return [_record(one) for one in _configs(engine, stack)]
 
 
 def kept(records: list[Record], keep: int) -> list[Record]:
@@ -90,6 +90,20 @@ def kept(records: list[Record], keep: int) -> list[Record]:
     good = [one for one in records if one.good and one.stack_file]
     renewed = {one.release: one for one in reversed(good) if one.action in {"deploy", ROTATE}}
     return [renewed[one.release] for one in good if one.action == "deploy"][:keep]
+
+
+def path(records: list[Record]) -> list[str]:
+    """Name the releases that led to the present one, the oldest first (pure).
+
+    What was rolled back from led nowhere.
+    """
+    found: list[str] = []
+    for one in reversed([one for one in records if one.good and one.stack_file]):
+        if one.action == "rollback" and one.release in found:
+            del found[found.index(one.release) + 1 :]
+        elif one.action != ROTATE:
+            found.append(one.release)
+    return found
 
 
 def key_replaced(records: list[Record], record: Record) -> bool:
@@ -104,6 +118,10 @@ def releases_kept(engine: Engine, project: str, keep: int) -> set[str]:
     stacks = {one["Spec"]["Labels"].get(LABEL) for one in found} - {None}
     records = [one for stack in stacks for one in kept(read(engine, stack), keep)]
     return {one.release for one in records if one.image.startswith(f"{project}:")}
+
+
+def _record(config: swarm.Json) -> Record:
+    return Record(**json.loads(base64.b64decode(config["Spec"]["Data"])))
 
 
 def _configs(engine: Engine, stack: str) -> list[swarm.Json]:

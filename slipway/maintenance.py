@@ -6,6 +6,7 @@ no connection is cut; the file stays where a proxy, or a host, is started again.
 
 import secrets
 import time
+from collections.abc import Callable
 
 from slipway import ssh
 from slipway.command import Shell
@@ -60,11 +61,16 @@ def maintenance(
 
 
 def _begin(environment: Environment, console: Console, shell: Shell, key: Secret) -> None:
+    pages = each(lambda host: shows_page(ask(environment.site, host, path="/")), environment.hosts)
     try:
         with console.step("Show the maintenance page on each host"):
-            each(lambda host: _switch(shell, environment, host, ON, key), environment.hosts)
+            _on_all(environment, lambda host: _switch(shell, environment, host, ON, key))
             each(lambda host: _expect_page(environment, host), environment.hosts)
     except BaseException:
+        if any(pages):
+            # Somebody relies on it.
+            console.warn("the page was shown before, and stays where it can be shown")
+            raise
         try:
             with console.step("Show the site again"):
                 _end(environment, shell)
@@ -75,15 +81,20 @@ def _begin(environment: Environment, console: Console, shell: Shell, key: Secret
 
 def _end(environment: Environment, shell: Shell) -> None:
     """End it on every host that can be reached; raises what the first other one said."""
+    _on_all(environment, lambda host: _switch(shell, environment, host, OFF))
+
+
+def _on_all(environment: Environment, function: Callable[[Host], None]) -> None:
+    """Call the function for every host and wait for all; raises what the first refusal said."""
     refused: list[SlipwayError] = []
 
-    def end(host: Host) -> None:
+    def call(host: Host) -> None:
         try:
-            _switch(shell, environment, host, OFF)
+            function(host)
         except SlipwayError as error:
             refused.append(error)
 
-    each(end, environment.hosts)
+    each(call, environment.hosts)
     if refused:
         raise refused[0]
 

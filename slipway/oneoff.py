@@ -46,7 +46,7 @@ class OneOff:
         self._guard = guard
 
     def run(self, purpose: str, text: str, words: Sequence[str], seconds: float) -> str:
-        """Run a command in one task of the release, and return what it said, without secrets.
+        """Run a command in one task of the release, and return what it said, secrets included.
 
         `text` is the stack file, `seconds` what it may take. Raises DeployError.
         """
@@ -55,7 +55,7 @@ class OneOff:
             task = self._wait(service, lambda t: t.state == "complete", seconds)
             if task.state != "complete":
                 raise self._failure(purpose, service, task)
-            return self._hidden(swarm.logs(self._engine, service))
+            return swarm.logs(self._engine, service)
 
     def try_out(self, text: str) -> None:
         """Start the release beside the old one until it is healthy; raises DeployError."""

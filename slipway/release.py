@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from slipway.errors import DeployError
+
 NAME_LABEL = "slipway.release"
 FINGERPRINT_LABEL = "slipway.fingerprint"
 NAME = re.compile(r"\d{8}-\d{6}-[0-9a-z]+(-dirty)?")
@@ -78,16 +80,19 @@ class Migration:
 
 
 def pending(output: str) -> list[Migration]:
-    """List the migrations that the release task says are to come."""
+    """List the migrations that the release task says are to come; raises DeployError."""
     return [
         Migration(str(one["name"]), tuple(map(str, one["unsafe"])))
-        for one in _said(output).get("pending", [])
+        for one in _said(output, "pending")
     ]
 
 
 def unknown(output: str) -> list[str]:
-    """List the migrations that the database has and the code of the task does not know."""
-    return [str(name) for name in _said(output).get("unknown", [])]
+    """List the migrations that the database has and the code of the task does not know.
+
+    Raises DeployError.
+    """
+    return [str(name) for name in _said(output, "unknown")]
 
 
 def remarks(output: str) -> list[str]:
@@ -98,11 +103,15 @@ def remarks(output: str) -> list[str]:
     return [*waits, *(lines[begins[0] :] if begins else [])]
 
 
-def _said(output: str) -> dict[str, list[Any]]:
+def _said(output: str, what: str) -> list[Any]:
     found: dict[str, list[Any]] = {}
     for line in SAID.findall(output):
         found |= json.loads(line)
-    return found
+    if what not in found:
+        # Silence is no answer: nothing unknown, or nothing pending, would be the wrong one.
+        hint = "does the stack file let its log be read?"
+        raise DeployError("the release", f"did not say which migrations are {what}", hint)
+    return found[what]
 
 
 def surplus(names: Iterable[str], in_use: Iterable[str], keep: int) -> list[str]:

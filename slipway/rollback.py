@@ -1,6 +1,6 @@
 """Go back to a release that served before: image, env file and stack file together."""
 
-from slipway import history
+from slipway import history, swarm
 from slipway.command import Shell
 from slipway.console import Console, seconds, size
 from slipway.deploy import opened
@@ -34,7 +34,7 @@ def rollback(
     console.title(f"Roll back {environment.project} on {environment.name}")
     with cleans_up(), opened(environment, console, shell or Shell()) as run:
         records = history.read(run.manager, environment.stack)
-        record = choose(records, _serving(run), release)
+        record = choose(records, _specified(run), release)
         if history.key_replaced(records, record):
             what = "has the storage key that 'rotate-keys' has replaced since"
             raise DeployError(record.release, what, "check that revision out, and deploy it")
@@ -82,19 +82,19 @@ def releases(environment: Environment, console: Console) -> Fields:
 
 def choose(records: list[Record], serving: str, name: str) -> Record:
     """Return the release to go back to (pure); raises DeployError where there is none."""
-    known = history.kept(records, len(records))
+    known = {one.release: one for one in history.kept(records, len(records))}
     if name:
-        found = [one for one in known if one.release == name]
-        if not found:
-            there = ", ".join(one.release for one in known[:5]) or "none"
+        if name not in known:
+            there = ", ".join([*known][:5]) or "none"
             raise DeployError(name, "is no release that served here", f"there are: {there}")
-        return found[0]
-    names = [one.release for one in known]
-    older = known[names.index(serving) + 1 :] if serving in names else known
+        return known[name]
+    path = history.path(records)
+    before = path[: path.index(serving)] if serving in path else path
+    older = [one for one in before if one in known]
     if not older:
         raise DeployError("rollback", "no release served before this one",
                           "'invoke releases' lists others, --release names one")  # fmt: skip
-    return older[0]
+    return known[older[-1]]
 
 
 def _release(environment: Environment, record: Record) -> Release:
@@ -106,6 +106,13 @@ def _release(environment: Environment, record: Record) -> Release:
         secret=record.secret,
         fingerprint=record.variables.get("FINGERPRINT", ""),
     )
+
+
+def _specified(run: Deployment) -> str:
+    """Return the release that is to run, however badly it does."""
+    stack = run.environment.stack
+    web = swarm.services(run.manager, stack).get(f"{stack}_web")
+    return str(web["Spec"].get("Labels", {}).get(NAME_LABEL, "")) if web else ""
 
 
 def _serving(run: Deployment) -> str:

@@ -1,5 +1,6 @@
 """Replace the running release by a new one without a gap, or put the old one back."""
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from slipway.swarm import Json, Task
 
 # Without any change for so long, a roll-out will not end by itself.
 STALLED_SECONDS = 180
+# Tasks that end again and again change all the time: what should be at rest is given up then.
+RESTLESS_SECONDS = 600
 # Longer than a task may take to end; Swarm is then told once more.
 STUCK_SECONDS = 50
 PAUSE = 0.25
@@ -77,14 +80,14 @@ def progress(service: Json, tasks: Sequence[Task], up: Collection[str] = ()) -> 
     current = [task for task in tasks if task.spec == spec["TaskTemplate"]["ContainerSpec"]]
     wanted = sum(task.desired == "running" for task in tasks)
     running = sum(task.desired == task.state == "running" for task in current)
+    replicas = spec["Mode"].get("Replicated", {}).get("Replicas", wanted)
     failed = [task for task in current if task.failed]
     failure = ""
     if state in UNDONE:
         said = str(update.get("Message") or state)
         failure = ": ".join([said, *(task.error for task in tasks if task.id in said)])
-    elif not state and len(failed) >= FAILURES:
+    elif not state and running < replicas and len(failed) >= FAILURES:
         failure = failed[0].error or failed[0].state
-    replicas = spec["Mode"].get("Replicated", {}).get("Replicas", wanted)
     updating = state in UNSETTLED
     ending = sum(
         task.state == "running" and task.node in up for task in tasks if task not in current
@@ -121,7 +124,11 @@ def settle(
     DeployError where Swarm gives up.
     """
     alone = _alone(told)
-    _wait(engine, stack, lambda one: alone(_good(one)) and one.settled, guard)
+
+    def good(one: Progress) -> bool:
+        return alone(_good(one)) and one.settled
+
+    _wait(engine, stack, good, guard, longest=RESTLESS_SECONDS)
 
 
 def outlast(engine: Engine, stack: str, guard: Callable[[], None] = lambda: None) -> None:
@@ -215,13 +222,13 @@ def _put_back(engine: Engine, stack: str, before: Mapping[str, Json]) -> None:
     for name in before.keys() - now.keys():
         swarm.create(engine, before[name])
     try:
-        _wait(engine, stack, _alone(), patience=STUCK_SECONDS)
+        _wait(engine, stack, _alone(), patience=STUCK_SECONDS, longest=RESTLESS_SECONDS)
     except Stalled:
         # An engine that restarted meanwhile can leave Swarm's own update stuck: a new one is begun.
         for name, service in swarm.services(engine, stack).items():
             if name in before:
                 swarm.update(engine, service, _stubborn(before[name]))
-        _wait(engine, stack, _alone())
+        _wait(engine, stack, _alone(), longest=RESTLESS_SECONDS)
 
 
 def _alone(told: float = 0) -> Callable[[Progress], bool]:
@@ -260,11 +267,14 @@ def _wait(
     guard: Callable[[], None] = lambda: None,
     nodes: Mapping[str, str] = MappingProxyType({}),
     patience: float = 0,
+    longest: float = math.inf,
 ) -> list[Progress]:
-    """Wait until all services are good; raises Stalled where nothing moves for `patience` s."""
-    patience = patience or STALLED_SECONDS
-    seen: object = None
-    changed = answered = time.monotonic()
+    """Wait until all services are good; raises Stalled where nothing moves for `patience` s.
+
+    After `longest` s it raises DeployError.
+    """
+    patience, seen = patience or STALLED_SECONDS, object()
+    begin = changed = answered = time.monotonic()
     while time.monotonic() - changed < patience:
         try:
             guard()
@@ -278,9 +288,7 @@ def _wait(
                 raise
             time.sleep(PAUSE)
             continue
-        for lost in nodes.keys() - up.keys():
-            # Swarm would go on without it, if at all: its update waits for a task there.
-            raise HostError(nodes[lost], "went down meanwhile", OLD_SERVES)
+        _refuse_lost(nodes, up)
         states = [progress(one, tasks[name], up) for name, one in services.items()]
         verdicts = [good(state) for state in states]
         if all(verdicts):
@@ -288,8 +296,16 @@ def _wait(
         now = states, {(task.id, task.state) for some in tasks.values() for task in some}
         if now != seen:
             seen, changed = now, time.monotonic()
+        if changed - begin > longest:
+            raise DeployError(stack, f"its tasks find no rest within {longest:g} s", _hint(stack))
         time.sleep(PAUSE)
     raise Stalled(stack, f"nothing has moved for {patience:g} s", _hint(stack))
+
+
+def _refuse_lost(nodes: Mapping[str, str], up: Mapping[str, str]) -> None:
+    for lost in nodes.keys() - up.keys():
+        # Swarm would go on without it, if at all: its update waits for a task there.
+        raise HostError(nodes[lost], "went down meanwhile", OLD_SERVES)
 
 
 def _hint(stack: str) -> str:

@@ -151,6 +151,17 @@ def test_a_second_run_changes_nothing(world: World, subject: Environment) -> Non
     assert (second["changed"], second["bytes_shipped"], second["migrations"]) == (False, 0, [])
 
 
+def test_what_a_killed_run_rolled_out_is_rolled_out_again(
+    world: World, subject: Environment
+) -> None:
+    run(subject)
+    world.steps.clear()
+    # It was never asked for through a proxy, and is in no record.
+    world.fake.configs.clear()
+    assert run(subject)["changed"]
+    assert world.steps[:4] == ["ship", "migrate", "try", "roll out"]
+
+
 @pytest.mark.parametrize("what", ["image", "env file", "stack file"])
 def test_whatever_differs_is_rolled_out(world: World, subject: Environment, what: str) -> None:
     run(subject)
@@ -237,7 +248,7 @@ def test_a_deploy_that_lost_its_lease_stops_before_the_next_impact(
     def lose(*_: Any) -> Any:
         world.does(during)()
         world.fake.configs.clear()
-        return 0 if during == "ship" else ""
+        return 0 if during == "ship" else 'release: {"pending": []}'
 
     monkeypatch.setattr(shipping if during == "ship" else oneoff.OneOff, during, lose)
     with pytest.raises(DeployError, match="took over"):

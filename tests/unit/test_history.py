@@ -1,12 +1,16 @@
 from dataclasses import replace
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from slipway import history, swarm
 from slipway.errors import DeployError
 from slipway.history import Record
-from slipway.rollback import _row, choose
-from tests.unit.fakeswarm import FakeSwarm
+from slipway.release import NAME_LABEL
+from slipway.rollback import _row, _specified, choose
+from tests.unit.factory import environment
+from tests.unit.fakeswarm import FakeSwarm, spec
 
 STACK = "myapp-test"
 
@@ -43,9 +47,14 @@ def test_a_record_says_whether_files_differed_from_the_commit(fake: FakeSwarm) -
 
 def test_only_so_many_records_are_kept(fake: FakeSwarm, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "KEEP", 2)
+    monkeypatch.setattr(history, "KEEP_GOOD", 1)
     for name in ("r1", "r2", "r3"):
         history.write(fake.engine, STACK, record(name))
     assert [one.release for one in history.read(fake.engine, STACK)] == ["r3", "r2"]
+    # What serves is known however many runs have failed since.
+    for name in ("r4", "r5", "r6"):
+        history.write(fake.engine, STACK, record(name, "web: unhealthy"))
+    assert [one.release for one in history.read(fake.engine, STACK)] == ["r6", "r5", "r3"]
 
 
 def test_a_name_fits_into_what_swarm_allows(fake: FakeSwarm) -> None:
@@ -65,12 +74,26 @@ BAD = record("r4", "web: unhealthy")
         ([record("r1", action="rollback"), R2, R1], "r2", "r1", "r1"),
         ([R3, R2, R1], "r2", "", "r1"),
         ([R3, R2], "", "", "r3"),
+        # r2 was left for r1, so it led nowhere.
+        ([R3, record("r1", action="rollback"), R2, R1], "r3", "", "r1"),
+        ([record("r2", action="rollback"), R3, R2, R1], "r2", "", "r1"),
+        ([R3, R2, R1], "r3", "", "r2"),
     ],
 )
 def test_the_release_before_is_chosen_or_the_one_named(
     records: list[Record], serving: str, name: str, chosen: str
 ) -> None:
     assert choose(records, serving, name).release == chosen
+
+
+def test_a_release_that_runs_badly_is_the_one_to_go_back_from(fake: FakeSwarm) -> None:
+    run: Any = Mock(manager=fake.engine, environment=environment())
+    assert _specified(run) == ""
+    web = spec("myapp-test_web")
+    web["Labels"] |= {NAME_LABEL: "r2"}
+    fake.add(web)
+    fake.fates["myapp:1"] = "starting"
+    assert _specified(run) == "r2"
 
 
 def test_a_release_that_got_a_new_key_is_gone_back_to_with_that_key() -> None:

@@ -79,6 +79,18 @@ def test_all_hosts_or_none(monkeypatch: pytest.MonkeyPatch, hosts: Hosts, said: 
     assert hosts.on == set()
 
 
+def test_what_is_shown_already_stays_where_a_second_run_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hosts = among(monkeypatch, Hosts())
+    maintenance.maintenance(TEST, Console(), on=True, off=False)
+    hosts.refusing = "host2"
+    with pytest.raises(HostError, match="a password is required"):
+        maintenance.maintenance(TEST, Console(), on=True, off=False)
+    assert hosts.on == {"host1", "host2"}
+    assert "was shown before" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("both", [True, False])
 def test_one_of_on_and_off_is_needed(both: bool) -> None:
     with pytest.raises(ConfigurationError, match="needs --on or --off"):

@@ -1,6 +1,7 @@
 import pytest
 
 from slipway import release
+from slipway.errors import DeployError
 from slipway.release import Revision
 
 
@@ -65,7 +66,12 @@ Cache table made
 def test_what_the_release_task_says_is_read() -> None:
     pending = release.pending(SAID)
     assert [one.line() for one in pending] == ["a.1: DROP (x)", "a.2"]
-    assert release.pending("release: {}") == release.pending("nothing") == []
+    assert release.pending('release: {"pending": []}') == []
+    for silent in ("release: {}", "nothing", '***: {"pending": []}'):
+        with pytest.raises(DeployError, match="did not say which migrations are pending"):
+            release.pending(silent)
+        with pytest.raises(DeployError, match="did not say which migrations are unknown"):
+            release.unknown(silent)
     assert release.unknown('release: {"unknown": ["a.3"]}') == ["a.3"]
     assert release.applied(SAID) == ["a.1"]
     assert release.remarks(SAID) == [

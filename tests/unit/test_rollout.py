@@ -1,3 +1,4 @@
+import itertools
 from typing import Any
 from unittest.mock import Mock
 
@@ -97,6 +98,26 @@ def test_a_first_release_fails_when_its_tasks_keep_failing() -> None:
     failing = task("failed", desired="shutdown", error="exit 1")
     assert judge([failing] * 2 + [task("starting")]).failure == ""
     assert judge([failing] * 3 + [task("starting")]).failure == "exit 1"
+
+
+def test_failures_of_before_are_none_of_a_service_that_serves() -> None:
+    failing = task("failed", desired="shutdown", error="out of memory")
+    one = judge([failing] * 3 + [task("running")] * 2)
+    assert (one.failure, one.settled) == ("", True)
+
+
+def test_tasks_that_end_again_and_again_are_given_up(
+    fake: FakeSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.add(spec(WEB))
+    numbers = itertools.count()
+    monkeypatch.setattr(rollout, "RESTLESS_SECONDS", 0.3)
+    tasks = [task("starting"), task("running")]
+    monkeypatch.setattr(
+        swarm, "tasks", lambda *_: [Task.read(one | {"ID": str(next(numbers))}) for one in tasks]
+    )
+    with pytest.raises(DeployError, match=r"its tasks find no rest within 0\.3 s"):
+        rollout.settle(fake.engine, STACK)
 
 
 def fail(fake: FakeSwarm, error: BaseException, new: str = "") -> None:

@@ -150,5 +150,7 @@ def test_prefixes_that_lie_in_each_other_are_one_anothers(
     state = s3_rules.State(policy={"Statement": [other]})
     storage = replace(SHOP, prefix=prefix)
     assert s3_rules.neighbours(state, storage, NAME) == ["SlipwayMyappLive"] * found
-    ruled = s3_rules.State(lifecycle=[rule(1, f"{theirs}/" if theirs else "") | {"ID": "SlipwayX"}])
+    ruled = s3_rules.State(
+        lifecycle=[{**rule(1, f"{theirs}/" if theirs else ""), "ID": "SlipwayX"}]
+    )
     assert s3_rules.neighbours(ruled, storage, NAME) == ["SlipwayX"] * found
