@@ -30,6 +30,13 @@ def pending(connection: BaseDatabaseWrapper) -> Plan:
     ]
 
 
+def half_done(connection: BaseDatabaseWrapper) -> str:
+    """Name the migration that comes next, where a failure may have left it half done."""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return "" if not plan or plan[0][0].atomic else _name(plan[0][0])
+
+
 def unknown(connection: BaseDatabaseWrapper) -> list[str]:
     """List the migrations that the database has and this code does not know."""
     loader = MigrationLoader(connection)

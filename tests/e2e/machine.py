@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shlex
 import subprocess
 import sys
 import threading
@@ -30,6 +31,12 @@ def result_of(*words: str) -> dict[str, Any]:
     printed = dict(json.loads(invoke(*words, "--json").stdout))
     assert fields.differences(words[0], printed) == []
     return printed
+
+
+def python(code: str) -> str:
+    """Run code in the deployed release and return its last line."""
+    said = invoke("manage", f"shell --verbosity 0 -c {shlex.quote(code)}").stdout.split()
+    return said[-1] if said else ""
 
 
 def docker(*words: str, stdin: str = "") -> str:

@@ -3,7 +3,6 @@
 import http.client
 import io
 import secrets
-import shlex
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from slipway import dsn, environment
 from slipway.dsn import S3Dsn
 from slipway.sandbox.browser import TOKEN, Browser
 from slipway.storage.s3_client import app_client
-from tests.e2e.machine import ROOT, invoke, result_of
+from tests.e2e.machine import ROOT, python, result_of
 
 SITE = ("127.0.0.1", 8080)
 HEADERS = {"Host": "test.localhost:8080", "Cookie": f"sessionid={'a' * 32}"}
@@ -121,7 +120,7 @@ def test_no_request_fails_while_the_storages_key_is_replaced(story: dict[str, An
     assert (said["rotated"], said["release"]) == (True, story["first"]["deploy"]["release"])
     assert key() != old
     # The release that runs writes with the new key, and the old one opens nothing any more.
-    assert invoke("manage", f"shell -c {shlex.quote(WRITE)}").stdout.split()[-1] == "written"
+    assert python(WRITE) == "written"
     with pytest.raises(ClientError, match=r"InvalidAccessKeyId|AccessDenied"):
         app_client(old).list_objects_v2(Bucket=old.bucket)
 
@@ -163,12 +162,6 @@ def upload(browser: Browser, name: str, content: bytes) -> requests.Response:
     assert isinstance(form.body, bytes)
     kind = {"Content-Type": form.headers["Content-Type"]}
     return browser.session.post(address, data=Slow(form.body), headers=kind, timeout=60)
-
-
-def python(code: str) -> str:
-    """Run code in the deployed release and return its last line."""
-    said = invoke("manage", f"shell --verbosity 0 -c {shlex.quote(code)}").stdout.split()
-    return said[-1] if said else ""
 
 
 def key() -> S3Dsn:

@@ -2,6 +2,7 @@ import json
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 from django.core.management import CommandError, call_command
 from django.db import connection, migrations
@@ -57,6 +58,13 @@ class Release(TransactionTestCase):
             list(migrations_plan._unsafe(loader, drop)),
             ["DROPPING table (Delete model UploadedFile)"],
         )
+
+    def test_only_what_is_not_atomic_may_be_half_done(self) -> None:
+        self.assertEqual(migrations_plan.half_done(connection), "")
+        MigrationRecorder(connection).record_unapplied("uploader", "0001_initial")
+        self.assertEqual(migrations_plan.half_done(connection), "")
+        with patch.object(migrations.Migration, "atomic", False):
+            self.assertEqual(migrations_plan.half_done(connection), "uploader.0001_initial")
 
 
 class Dates(TransactionTestCase):

@@ -4,7 +4,7 @@ import json
 import shlex
 import time
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -71,6 +71,11 @@ class Command(BaseCommand):
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", "") != LOCK_NOT_AVAILABLE:
                 raise
+            if name := migrations_plan.half_done(connections["default"]):
+                raise CommandError(
+                    f"{name} got no lock within {lock:g} s; it is not atomic and may be half "
+                    "done: look at it, and make the next deploy then"
+                ) from None
             if time.monotonic() > deadline:
                 raise CommandError(
                     f"a migration got no lock within {lock:g} s, again and again: "
@@ -103,17 +108,32 @@ def _taken(cursor: Any) -> bool:
 
 @contextmanager
 def _impatient(connection: BaseDatabaseWrapper, seconds: float) -> Iterator[None]:
-    """Let no statement wait longer for a lock: whoever waits behind it waits as long."""
+    """Let no statement wait longer for a lock: whoever waits behind it waits as long.
+
+    What is done concurrently waits by design, with nobody behind it; cut off it would leave an
+    invalid index, which is in the way of the next attempt.
+    """
 
     def limit(connection: BaseDatabaseWrapper, **_: object) -> None:
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute("SELECT set_config('lock_timeout', %s, false)", [f"{seconds}s"])
 
+    def patient(execute: Callable[..., Any], sql: Any, *rest: Any) -> Any:
+        if "CONCURRENTLY" not in str(sql).upper():
+            return execute(sql, *rest)
+        with connection.connection.cursor() as plain:
+            plain.execute("SET lock_timeout = 0")
+            try:
+                return execute(sql, *rest)
+            finally:
+                plain.execute(f"SET lock_timeout = '{seconds}s'")
+
     connection_created.connect(limit)
     connection.close()
     try:
-        yield
+        with connection.execute_wrapper(patient):
+            yield
     finally:
         connection_created.disconnect(limit)
         connection.close()
