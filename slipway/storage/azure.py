@@ -84,16 +84,16 @@ class AzureProvider:
             azure_proof.prove(used)
 
     def renew(self) -> bool:
-        """Make a second policy with a signature of its own; an account's key is not replaced."""
+        """Make a second policy with a signature of its own; an account's key is not replaced.
+
+        Where an earlier run made it already, that one is used.
+        """
         if not self.storage.public:
             return False
         with explained(self.where):
             self._read_access()
-            if len(self._own()) > 1:
-                return True
-            number = max([azure_rules.number(name) for name in self._own()] or [0]) + 1
-            self._put_policies({**self._policies, **self._policy(number)})
-        self._used = self._signed(number)
+            own = self._own()
+            self._put_key(self._newest() if len(own) > 1 else azure_rules.next_number(own))
         return True
 
     def retire(self) -> None:
@@ -138,7 +138,7 @@ class AzureProvider:
             if self._signed(number) == self._present and not self._outdated(number):
                 return []
         detail = "its signature goes into DEFAULT_STORAGE_DSN"
-        act = partial(self._create_key, max([azure_rules.number(n) for n in policies] or [1]))
+        act = partial(self._create_key, self._newest())
         return [self._step("create", f"policy of container {self.storage.bucket}", detail, act)]
 
     def _outdated(self, number: int) -> bool:
@@ -147,6 +147,9 @@ class AzureProvider:
 
     def _create_key(self, number: int) -> None:
         self._read_access()
+        self._put_key(number)
+
+    def _put_key(self, number: int) -> None:
         self._put_policies({**self._policies, **self._policy(number)})
         self._used = self._signed(number)
 
@@ -168,6 +171,11 @@ class AzureProvider:
             domain=storage.domain,
             public=storage.public,
         )
+
+    def _newest(self) -> int:
+        """Return the highest number of an own policy, or a new one where there is none."""
+        own = self._own()
+        return max(map(azure_rules.number, own)) if own else azure_rules.next_number(own)
 
     def _own(self) -> set[str]:
         return {name for name in self._policies if azure_rules.is_own(name, self.name)}

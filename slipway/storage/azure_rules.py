@@ -4,6 +4,8 @@ A service signature that names a stored access policy has the policy's rights an
 https://learn.microsoft.com/rest/api/storageservices/define-stored-access-policy
 """
 
+import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
@@ -36,7 +38,7 @@ def policy() -> AccessPolicy:
 
 
 def policy_name(stack: str, number: int) -> str:
-    """Return the name of an environment's policy; each new key has the next number."""
+    """Return the name of an environment's policy; each new key has a number of its own."""
     return f"slipway-{stack}-{number}"
 
 
@@ -48,6 +50,14 @@ def is_own(name: str, stack: str) -> bool:
 def number(name: str) -> int:
     """Return the number in a policy's name."""
     return int(name.rpartition("-")[2])
+
+
+def next_number(names: Iterable[str]) -> int:
+    """Return the number of a new policy, above those of `names`.
+
+    Seconds since the epoch: a number that returned would bring a revoked signature back to life.
+    """
+    return max([int(time.time()), *(number(name) + 1 for name in names)])
 
 
 def policy_of(signature: str) -> str:
