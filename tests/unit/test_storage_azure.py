@@ -7,6 +7,7 @@ import pytest
 from azure.core.exceptions import ResourceNotFoundError
 
 from slipway.environment import Environment
+from slipway.errors import StorageError
 from slipway.settings.storage import Storage
 from slipway.storage import azure_rules
 from slipway.storage.azure import AzureProvider
@@ -44,6 +45,9 @@ class Container:
 
     def list_blob_names(self, name_starts_with: str = "") -> list[str]:
         return [name for name in self.blobs if name.startswith(name_starts_with)]
+
+    def delete_blob(self, name: str, **_: str) -> None:
+        self.blobs.remove(name)
 
     def delete_container(self) -> None:
         self.policies, self.there = {}, False
@@ -152,3 +156,71 @@ def test_numbers_only_rise_and_those_of_before_are_known() -> None:
     assert all(azure_rules.is_own(name, "myapp-test") for name in (old, new))
     assert azure_rules.number(new) > 1_700_000_000
     assert azure_rules.next_number([new, "slipway-myapp-test-9999999999"]) == 10_000_000_000
+
+
+def neighbour(site: Environment, **storage: Any) -> Environment:
+    return replace(site, name="live", storage=replace(site.storage, **storage))
+
+
+def test_a_container_with_files_of_others_is_neither_taken_nor_destroyed_without_a_prefix(
+    site: Environment, container: Container
+) -> None:
+    whole = neighbour(site)
+    converged(site, container)
+    for look in (provider(whole, container).steps, provider(whole, container).removal):
+        with pytest.raises(StorageError, match=r"files of other environments \(myapp-test\); give"):
+            look()
+    below = converged(neighbour(site, prefix="live"), container)
+    assert provider(below, container).steps() == []
+    with pytest.raises(StorageError, match=r"files of other environments \(myapp-live\)"):
+        provider(site, container).removal()
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_the_access_to_a_neighbours_files_stays_as_it_is(
+    site: Environment, container: Container, public: bool
+) -> None:
+    converged(replace(site, storage=replace(site.storage, public=public, prefix="a")), container)
+    access = container.access
+    other = neighbour(site, public=not public, prefix="b")
+    with pytest.raises(StorageError, match="is shared with myapp-test, and public or private as"):
+        provider(other, container).steps()
+    for step in provider(other, container).removal():
+        step.act()
+    assert (container.access, container.there) == (access, True)
+
+
+def test_a_neighbour_that_came_since_the_plan_is_noticed(
+    site: Environment, container: Container
+) -> None:
+    site = replace(site, storage=replace(site.storage, prefix="a"))
+    first = provider(site, container).steps()
+    converged(neighbour(site, public=False, prefix="b"), container)
+    with pytest.raises(StorageError, match="is shared with myapp-live"):
+        first[0].act()
+    assert container.access is None
+
+
+def test_blobs_stay_where_a_neighbour_came_since_the_plan(
+    site: Environment, container: Container
+) -> None:
+    removal = provider(converged(site, container), container).removal()
+    converged(neighbour(site, prefix="b"), container)
+    container.blobs.append("b/theirs.txt")
+    with pytest.raises(StorageError, match="holds files of other environments"):
+        removal[0].act()
+    assert container.blobs == ["b/theirs.txt"]
+
+
+def test_a_private_environment_leaves_a_mark_once(site: Environment, container: Container) -> None:
+    private = converged(replace(site, storage=replace(site.storage, public=False)), container)
+    assert len(container.policies) == 1
+    made = provider(private, container)
+    assert made.steps() == []
+    assert made.provisioned()
+
+
+def test_a_neighbour_is_named_without_its_number() -> None:
+    names = ["slipway-a-1", "slipway-a-17", "slipway-my-b-2-3", "theirs", "slipway-hand"]
+    assert azure_rules.neighbours(names, "a") == ["hand", "my-b-2"]
+    assert azure_rules.neighbours(["slipway-a-1-1"], "a") == ["a-1"]
