@@ -12,15 +12,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
+from itertools import pairwise
 from typing import NamedTuple
 
 from slipway.dsn_az import AzDsn
-from slipway.objects import azure_listing, keys, times
+from slipway.objects import azure_listing, keys, shards, times
 from slipway.objects.azure_requests import NOTHING, Requests
 from slipway.objects.bucket import ChangedError, DamagedError, Download, Meta, ObjectError
-from slipway.objects.listing import Object, Part, Unfinished
+from slipway.objects.listing import Object, Page, Part, Unfinished
 from slipway.objects.pool import Counter, Pooled
-from slipway.objects.shards import Listing, by_letters
+from slipway.objects.shards import Listing, Order, sharded
 from slipway.objects.wire import Answer
 
 CHUNK = 8 * 1024 * 1024
@@ -74,9 +75,11 @@ class AzureBucket(Pooled):
         return keys.problem(self._folder + name)
 
     def listing(self, seeds: Sequence[str] | None = ()) -> Listing:
-        """List every blob under the prefix, a page of 5,000 at a time; raises StorageError."""
-        del seeds
-        return Listing(by_letters, self._blobs())
+        """List every blob under the prefix; raises StorageError, Disordered.
+
+        A page of 5,000 names the next one: names to begin at are of no use. None sorts here.
+        """
+        return sharded(self._page, None if seeds is None else ())
 
     def put(self, name: str, body: bytes, meta: Meta, md5: bytes) -> str:
         """Write a blob, compared with `md5` on arrival; return its ETag."""
@@ -172,18 +175,18 @@ class AzureBucket(Pooled):
         size = int(headers.get("content-length", "0"))
         return Object(name, size, azure_listing.etag_of(headers))
 
-    def _blobs(self) -> Iterator[Object]:
+    def _page(self, _: str, token: str) -> Page:
         query = {"restype": "container", "comp": "list", "include": "metadata"}
         query |= {"prefix": self._folder, "maxresults": "5000"}
-        while True:
-            answer = self._api.send("GET", "", query)
-            if answer.status >= 300:
-                raise self._api.refusal(answer)
-            page = azure_listing.blobs(answer.text, self._folder)
-            yield from page.objects
-            if not page.token:
-                return
-            query["marker"] = page.token
+        if token:
+            query["marker"] = token
+        answer = self._api.send("GET", "", query)
+        if answer.status >= 300:
+            raise self._api.refusal(answer)
+        page = azure_listing.blobs(answer.text, self._folder)
+        # Accounts with a hierarchical namespace list as a file system does, and do not say so.
+        by_folders = _comes(page, shards.by_folders) and not _comes(page, shards.by_letters)
+        return page._replace(by_folders=by_folders)
 
     def _range(self, name: str, begin: int, condition: Mapping[str, str]) -> Answer:
         headers = {"x-ms-range": f"bytes={begin}-{begin + CHUNK - 1}", **condition}
@@ -231,6 +234,10 @@ class AzureBucket(Pooled):
         if answer.status in FATAL or answer.status >= 500 or _code(answer) == "ContainerNotFound":
             raise problem
         raise ObjectError(name, problem.what, problem.hint)
+
+
+def _comes(page: Page, order: Order) -> bool:
+    return all(order(a.name) < order(b.name) for a, b in pairwise(page.objects))
 
 
 def _code(answer: Answer) -> str:

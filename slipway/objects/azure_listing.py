@@ -18,10 +18,11 @@ BLOCK = re.compile(r"([0-9a-f]+)-(\d{5})-([0-9a-f]{32})")
 def blobs(body: str, folder: str) -> Page:
     """Read a page of List Blobs; folders of accounts that have them are left out."""
     page = _parse(body)
+    named = [(_name(blob).removeprefix(folder), blob) for blob in page.iterfind("Blobs/Blob")]
     found = [
-        Object(_name(blob).removeprefix(folder), _size(blob), _etag(blob))
-        for blob in page.iterfind("Blobs/Blob")
-        if blob.findtext("Metadata/hdi_isfolder") != "true"
+        Object(name, _size(blob), _etag(blob))
+        for name, blob in named
+        if name and blob.findtext("Metadata/hdi_isfolder") != "true"
     ]
     return Page(found, page.findtext("NextMarker") or "")
 

@@ -58,11 +58,15 @@ class Parts(NamedTuple):
 
 
 def objects(body: str, folder: str) -> Page:
-    """Read a page of ListObjectsV2 that was asked for with `encoding-type=url`."""
+    """Read a page of ListObjectsV2 that was asked for with `encoding-type=url`.
+
+    What consoles put in a folder's place, an object with the folder's own name, is left out.
+    """
     if "<ListBucketResult" not in body:
         raise _strange()
     encoded = "<EncodingType>url<" in body
     found = [_object(entry, folder, encoded) for entry in CONTENTS.findall(body)]
+    found = [there for there in found if there.name]
     more = "<IsTruncated>true<" in body
     token = re.search(r"<NextContinuationToken>([^<]*)<", body)
     return Page(found, unescape(token.group(1)) if more and token else "")

@@ -143,14 +143,12 @@ class VolumeBucket:
             self._session = None
 
     def _pages(self) -> Iterator[Object]:
-        begin = 0
-        while True:
-            answer, body = self._ask("page", {"from": begin})
-            for name, size, etag in json.loads(body):
-                yield Object(name, size, etag)
-            begin = answer["next"]
-            if not begin:
-                return
+        last, more = "", True
+        while more:
+            answer, body = self._ask("page", {"after": last})
+            more = answer["more"]
+            for last, size, etag in json.loads(body):
+                yield Object(last, size, etag)
 
     def _chunks(self, name: str, etag: str, size: int, begin: int, body: bytes) -> Iterator[bytes]:
         while body:

@@ -10,7 +10,9 @@ import os
 import shutil
 import sqlite3
 import stat
+import sys
 import time
+from bisect import bisect
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -65,6 +67,12 @@ def hashed(leaf: str, folder: int) -> tuple[Stamp, str]:
         os.close(descriptor)
 
 
+def unless_gone(error: OSError) -> None:
+    """Raise what kept a folder from being read, but where the site deleted it meanwhile."""
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
 class Files:
     """Hold the folder, and what is known of the files in it; to be used from several threads."""
 
@@ -100,15 +108,16 @@ class Files:
                 os.unlink(name, dir_fd=self.incoming)
 
     def page(self, request: Request, _: bytes) -> Reply:
-        """Return a page of names, sizes and MD5s, sorted by name."""
-        first = request["from"]
-        if not first:
+        """Return the page of names, sizes and MD5s that follows a name, sorted by name."""
+        after = request["after"]
+        # Where the connection broke between two pages, this program has listed nothing yet.
+        if not after or not self.sorted:
             self.load()
             self.sorted = sorted(self.compared())
             self.save()
+        first = bisect(self.sorted, [after, sys.maxsize]) if after else 0
         found = self.sorted[first : first + PAGE]
-        more = first + PAGE if first + PAGE < len(self.sorted) else 0
-        return {"next": more}, json.dumps(found).encode()
+        return {"more": first + PAGE < len(self.sorted)}, json.dumps(found).encode()
 
     def compared(self) -> Iterator[list[Any]]:
         """Yield name, size and MD5 of every file; what did not change is not read again."""
@@ -129,7 +138,7 @@ class Files:
 
     def walked(self) -> Iterator[tuple[str, int, str]]:
         """Walk the folder and yield names, with the open folder and the name in it."""
-        for path, folders, files, descriptor in os.fwalk(".", dir_fd=self.top):
+        for path, folders, files, descriptor in os.fwalk(".", dir_fd=self.top, onerror=unless_gone):
             folders[:] = [name for name in folders if not name.startswith(OWN)]
             for leaf in files:
                 if not leaf.startswith(OWN):

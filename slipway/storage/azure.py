@@ -40,18 +40,21 @@ class AzureProvider:
         self._present = _present(environment)
         self._used: AzDsn | None = None
         self._policies: dict[str, Any] = {}
+        self._access: str | None = None
 
     def steps(self) -> list[Step]:
         """Read the container and its access, and return what differs."""
         with explained(self.where):
             access, found = self._read_access()
             cors = self._read_cors()
+        self._refuse_to_share()
         self.notes = unsupported(self.storage)
         container = f"container {self.storage.bucket}"
         steps = []
         if not found:
             steps.append(self._step("create", container, self.account, self._create))
         if access != azure_rules.access(self.storage):
+            self._refuse_to_change_access()
             said = azure_rules.PUBLIC if self.storage.public else azure_rules.PRIVATE
             steps.append(self._step("change", f"access of {container}", said, self._put_access))
         wanted = azure_rules.cors(self.storage)
@@ -84,16 +87,16 @@ class AzureProvider:
             azure_proof.prove(used)
 
     def renew(self) -> bool:
-        """Make a second policy with a signature of its own; an account's key is not replaced."""
+        """Make a second policy with a signature of its own; an account's key is not replaced.
+
+        Where an earlier run made it already, that one is used.
+        """
         if not self.storage.public:
             return False
         with explained(self.where):
             self._read_access()
-            if len(self._own()) > 1:
-                return True
-            number = max([azure_rules.number(name) for name in self._own()] or [0]) + 1
-            self._put_policies({**self._policies, **self._policy(number)})
-        self._used = self._signed(number)
+            own = self._own()
+            self._put_key(self._newest() if len(own) > 1 else azure_rules.next_number(own))
         return True
 
     def retire(self) -> None:
@@ -118,6 +121,7 @@ class AzureProvider:
         """Return what removes the blobs, and the container if nothing of others is in it."""
         with explained(self.where):
             _, found = self._read_access()
+        self._refuse_to_share()
         if not found:
             return []
         container = f"container {self.storage.bucket}"
@@ -126,11 +130,35 @@ class AzureProvider:
             self._step("delete", container, "with its policies", self._remove),
         ]
 
+    def _refuse_to_share(self) -> None:
+        """Refuse a container with others' files where, for want of a prefix, all would be own ones.
+
+        Raises StorageError.
+        """
+        others = azure_rules.neighbours(self._policies, self.name)
+        if others and not self.storage.prefix:
+            what = f"holds files of other environments ({', '.join(others)})"
+            hint = (
+                "give this one a container of its own or, before its first deploy, storage.prefix"
+            )
+            raise StorageError(f"container {self.storage.bucket}", what, hint)
+
+    def _refuse_to_change_access(self) -> None:
+        """Refuse to open or close a container to the public over others' files.
+
+        Raises StorageError.
+        """
+        others = azure_rules.neighbours(self._policies, self.name)
+        if others:
+            what = f"is shared with {', '.join(others)}, and public or private as a whole"
+            hint = "set storage.public as they have it, or give this one a container of its own"
+            raise StorageError(f"container {self.storage.bucket}", what, hint)
+
     def _key_steps(self) -> list[Step]:
         if not self.storage.public:
             self.notes.append(ACCOUNT_KEY)
             self._used = self._dsn(self._key)
-            return []
+            return self._mark_steps()
         policies = self._own()
         present = self._present.key.reveal() if self._present else ""
         if present and azure_rules.policy_of(present) in policies:
@@ -138,8 +166,19 @@ class AzureProvider:
             if self._signed(number) == self._present and not self._outdated(number):
                 return []
         detail = "its signature goes into DEFAULT_STORAGE_DSN"
-        act = partial(self._create_key, max([azure_rules.number(n) for n in policies] or [1]))
+        act = partial(self._create_key, self._newest())
         return [self._step("create", f"policy of container {self.storage.bucket}", detail, act)]
+
+    def _mark_steps(self) -> list[Step]:
+        """Return what tells others that the container is used, where no key needs a policy."""
+        if self._own():
+            return []
+        policy = f"policy of container {self.storage.bucket}"
+        return [self._step("create", policy, "marks the environment's files", self._mark)]
+
+    def _mark(self) -> None:
+        self._read_access()
+        self._put_policies({**self._policies, **self._policy(self._newest())})
 
     def _outdated(self, number: int) -> bool:
         found = self._policies[azure_rules.policy_name(self.name, number)]
@@ -147,6 +186,9 @@ class AzureProvider:
 
     def _create_key(self, number: int) -> None:
         self._read_access()
+        self._put_key(number)
+
+    def _put_key(self, number: int) -> None:
         self._put_policies({**self._policies, **self._policy(number)})
         self._used = self._signed(number)
 
@@ -169,18 +211,24 @@ class AzureProvider:
             public=storage.public,
         )
 
+    def _newest(self) -> int:
+        """Return the highest number of an own policy, or a new one where there is none."""
+        own = self._own()
+        return max(map(azure_rules.number, own)) if own else azure_rules.next_number(own)
+
     def _own(self) -> set[str]:
         return {name for name in self._policies if azure_rules.is_own(name, self.name)}
 
     def _read_access(self) -> tuple[str | None, bool]:
-        """Return the public access, and whether there is a container; keep its policies."""
+        """Return the public access, and whether there is a container; keep it and its policies."""
         try:
             found = self._container.get_container_access_policy()
         except ResourceNotFoundError:
-            self._policies = {}
+            self._policies, self._access = {}, None
             return None, False
         self._policies = {one.id: one.access_policy for one in found["signed_identifiers"]}
-        return found["public_access"], True
+        self._access = found["public_access"]
+        return self._access, True
 
     def _read_cors(self) -> list[azure_rules.Rule] | None:
         try:
@@ -199,12 +247,13 @@ class AzureProvider:
 
     def _put_access(self) -> None:
         self._read_access()
+        self._refuse_to_change_access()
+        self._access = azure_rules.access(self.storage)
         self._put_policies(self._policies)
 
     def _put_policies(self, policies: dict[str, Any]) -> None:
-        self._container.set_container_access_policy(
-            policies, public_access=azure_rules.access(self.storage)
-        )
+        """Write policies; the access goes with them, and stays as it was read."""
+        self._container.set_container_access_policy(policies, public_access=self._access)
 
     def _put_cors(self) -> None:
         present = self._service.get_service_properties()["cors"]
@@ -217,6 +266,8 @@ class AzureProvider:
         self._service.set_service_properties(cors=[rule, *others])
 
     def _empty(self) -> None:
+        self._read_access()
+        self._refuse_to_share()
         for name in list(self._container.list_blob_names(name_starts_with=self.storage.folder)):
             self._container.delete_blob(name, delete_snapshots="include")
 

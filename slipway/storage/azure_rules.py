@@ -4,6 +4,9 @@ A service signature that names a stored access policy has the policy's rights an
 https://learn.microsoft.com/rest/api/storageservices/define-stored-access-policy
 """
 
+import re
+import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,6 +20,8 @@ __all__ = ["HOST"]
 Rule = tuple[frozenset[str], frozenset[str], int]
 PUBLIC = "anybody may read a blob, nobody may list"
 PRIVATE = "blobs are private, read by signed URLs"
+MARK = "slipway-"
+NUMBER = re.compile(r"-\d+$")
 # Read, add, create, write, delete, list: blobs of this container, and nothing else.
 RIGHTS = "racwdl"
 # A policy must end; one that is taken away ends at once.
@@ -36,18 +41,32 @@ def policy() -> AccessPolicy:
 
 
 def policy_name(stack: str, number: int) -> str:
-    """Return the name of an environment's policy; each new key has the next number."""
-    return f"slipway-{stack}-{number}"
+    """Return the name of an environment's policy; each new key has a number of its own."""
+    return f"{MARK}{stack}-{number}"
 
 
 def is_own(name: str, stack: str) -> bool:
     """Tell whether a policy is one of this environment's."""
-    return name.rpartition("-")[0] == f"slipway-{stack}" and name.rpartition("-")[2].isdecimal()
+    return name.rpartition("-")[0] == f"{MARK}{stack}" and name.rpartition("-")[2].isdecimal()
+
+
+def neighbours(names: Iterable[str], stack: str) -> list[str]:
+    """Name the other environments that have a policy in the container."""
+    others = [name for name in names if name.startswith(MARK) and not is_own(name, stack)]
+    return sorted({NUMBER.sub("", name.removeprefix(MARK)) for name in others})
 
 
 def number(name: str) -> int:
     """Return the number in a policy's name."""
     return int(name.rpartition("-")[2])
+
+
+def next_number(names: Iterable[str]) -> int:
+    """Return the number of a new policy, above those of `names`.
+
+    Seconds since the epoch: a number that returned would bring a revoked signature back to life.
+    """
+    return max([int(time.time()), *(number(name) + 1 for name in names)])
 
 
 def policy_of(signature: str) -> str:

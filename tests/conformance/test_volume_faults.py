@@ -14,6 +14,7 @@ import pytest
 from slipway.console import Console
 from slipway.errors import StorageError
 from slipway.media import push_media
+from slipway.objects import volume_files
 from slipway.objects.volume import Place, VolumeBucket
 from slipway.settings.hosts import Host
 from tests.conformance import volume_push
@@ -111,3 +112,18 @@ def test_a_full_disk_of_the_host_harms_nothing_and_is_gone_on_from(
     assert '"failed": 0' in push(tmp_path, place, capsys)
     wanted = {"a.txt": md5(b"second"), "b.txt": md5(b"first"), "film.bin": md5(film)}
     assert present(place) == wanted
+
+
+def test_a_listing_whose_connection_breaks_between_pages_is_whole(
+    machine: tuple[str, Host], place: Place
+) -> None:
+    count = volume_files.PAGE + 3
+    inside(machine[0], f"mkdir {place.folder} && cd {place.folder} && seq {count} | xargs touch")
+    with closing(VolumeBucket(place)) as bucket:
+        objects = bucket.listing().objects
+        first = next(objects)
+        assert bucket._session
+        bucket._session._process.kill()
+        bucket._session._process.wait()
+        names = [there.name for there in (first, *objects)]
+    assert names == sorted(str(number) for number in range(1, count + 1))

@@ -8,6 +8,7 @@ from slipway.objects.listing import Object, Page
 
 MD5 = base64.b64encode(bytes(range(16))).decode()
 PAGE = f"""\ufeff<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs>
+<Blob><Name>one/</Name><Properties><Content-Length>0</Content-Length></Properties></Blob>
 <Blob><Name>one/a&amp;b.txt</Name><Properties><Etag>0x8D</Etag><Content-Length>5</Content-Length>
 <Content-MD5>{MD5}</Content-MD5></Properties><Metadata /></Blob>
 <Blob><Name>one/large</Name><Properties><Etag>0x8E</Etag><Content-Length>9</Content-Length>
@@ -19,7 +20,7 @@ PAGE = f"""\ufeff<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blob
 </Blobs><NextMarker>next</NextMarker></EnumerationResults>"""
 
 
-def test_a_page_tells_names_sizes_and_what_stands_for_content() -> None:
+def test_a_page_tells_names_sizes_and_what_stands_for_content_of_all_but_folders() -> None:
     assert azure_listing.blobs(PAGE, "one/") == Page(
         [
             Object("a&b.txt", 5, bytes(range(16)).hex()),

@@ -9,6 +9,7 @@ PAGE = """<?xml version="1.0" encoding="UTF-8"?>
 <ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
   <Name>b</Name><IsTruncated>{more}</IsTruncated><EncodingType>url</EncodingType>
   <NextContinuationToken>token/+=</NextContinuationToken>
+  <Contents><Key>site/</Key><Size>0</Size><ETag>"d41d"</ETag></Contents>
   <Contents><Key>site/a%2Bb+c%2520d.txt</Key><Size>3</Size><ETag>&quot;abc-2&quot;</ETag></Contents>
   <Contents><Key>site/odd%2F%2Fkey%0Awith%5Call</Key><Size>0</Size><ETag>"d41d"</ETag></Contents>
 </ListBucketResult>"""
@@ -21,6 +22,11 @@ def test_keys_are_decoded_and_relative_to_the_folder() -> None:
         listing.Object("odd//key\nwith\\all", 0, "d41d"),
     ]
     assert page.token == ""
+
+
+def test_what_a_console_put_in_the_folders_place_is_left_out() -> None:
+    assert "" not in [there.name for there in listing.objects(PAGE, "site/").objects]
+    assert listing.objects(PAGE, "").objects[0].name == "site/"
 
 
 def test_a_cut_page_names_the_next() -> None:

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from slipway.objects.volume import Broken, Place, VolumeBucket
 from slipway.objects.volume_arrivals import Arrivals
 from slipway.objects.volume_files import Refused
 from slipway.objects.volume_service import failure
+from slipway.settings.hosts import Host
 
 
 @pytest.fixture
@@ -56,12 +58,12 @@ def test_checksums_are_kept_between_runs_for_settled_files_only(
     media: Arrivals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(media, "a.txt", b"12345")
-    media.page({"from": 0}, b"")
+    media.page({"after": ""}, b"")
     again = Arrivals(str(tmp_path / "data" / "media"), str(tmp_path / "cache.sqlite"))
     again.load()
     assert again.known == {}
     monkeypatch.setattr("slipway.objects.volume_files.SETTLED", -(10**12))
-    media.page({"from": 0}, b"")
+    media.page({"after": ""}, b"")
     again.load()
     assert [etag for _, etag in again.known.values()] == [hashlib.md5(b"12345").hexdigest()]
 
@@ -82,3 +84,51 @@ def test_a_full_disk_has_a_code_of_its_own() -> None:
         "error": "refused",
         "what": "Permission denied",
     }
+
+
+class Line:
+    """Answer as the program does over a connection that breaks after the first page."""
+
+    over = False
+
+    def __init__(self, media: Arrivals) -> None:
+        self.media = media
+        self.count = 0
+
+    def ask(self, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+        self.count += 1
+        if self.count == 2:
+            raise Broken
+        reply: tuple[dict[str, Any], bytes] = getattr(self.media, request["do"])(request, body)
+        return reply
+
+
+def test_a_connection_that_breaks_between_two_pages_ends_no_listing(
+    media: Arrivals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slipway.objects.volume_files.PAGE", 2)
+    monkeypatch.setattr("slipway.objects.volume.PAUSE", 0)
+    names = [f"{number}.txt" for number in range(4)]
+    for name in names:
+        put(media, name, b"x")
+    again = Arrivals(str(tmp_path / "data" / "media"), str(tmp_path / "cache.sqlite"))
+    bucket = VolumeBucket(Place(Host("host1", "192.0.2.10"), "", ""))
+    first = Line(media)
+    monkeypatch.setattr(bucket, "_open", iter([first, first, Line(again)]).__next__)
+    assert [there.name for there in bucket.listing().objects] == names
+
+
+def test_a_folder_that_cannot_be_read_ends_the_listing_with_an_error(
+    media: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(media, "a/b.txt", b"x")
+    real = os.open
+
+    def broken(path: Any, *rest: Any, **more: Any) -> int:
+        if path == "a":
+            raise OSError(5, "Input/output error")
+        return real(path, *rest, **more)
+
+    monkeypatch.setattr(os, "open", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        media.page({"after": ""}, b"")

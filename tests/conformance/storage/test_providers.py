@@ -177,6 +177,28 @@ def test_removal_leaves_nothing_behind(site: Environment) -> None:
         provider(done).prove()
 
 
+@pytest.mark.parametrize("public", [True, False])
+def test_a_container_with_files_of_others_is_neither_taken_nor_destroyed(
+    site: Environment, public: bool
+) -> None:
+    first = replace(site, storage=replace(site.storage, public=public))
+    put(dsn_of(converged(first)), "theirs.txt")
+    whole = replace(first, project="neighbour")
+    for look in (provider(whole).steps, provider(whole).removal):
+        with pytest.raises(StorageError, match="holds files of other environments"):
+            look()
+
+
+def test_a_neighbour_below_a_prefix_goes_without_the_files_of_others(site: Environment) -> None:
+    put(dsn_of(converged(site)), "theirs.txt")
+    storage = replace(site.storage, prefix="below")
+    below = converged(replace(site, project="neighbour", storage=storage))
+    assert changes(below) == []
+    for step in provider(below).removal():
+        step.act()
+    assert provider(site).holds() == 1
+
+
 def test_the_sites_key_reaches_nothing_but_its_own(place: Place, site: Environment) -> None:
     if not place.makes_keys:
         assert "nor kept to this bucket" in said(converged(site))
