@@ -18,6 +18,7 @@ from slipway.sync.memory import Memory
 from slipway.sync.parts import discard
 from slipway.sync.plan import Comparison, compare
 from slipway.sync.proof import unequal
+from slipway.sync.pushed import Pushed
 from slipway.sync.renames import Copier, candidates
 from slipway.sync.rules import Rules
 from slipway.sync.scan import File, Problem, Scan, walk
@@ -105,17 +106,18 @@ class Push:
         gone = [there.name for there in self._outcome.gone] if delete else []
         return [file.name for file in self._plan.send] + gone
 
-    def send(self) -> None:
+    def send(self, pushed: Pushed) -> None:
         """Copy what was renamed and send the rest; raises StorageError."""
         outcome, folder = self._outcome, str(self._folder)
         found, rest = candidates(self._plan.new, self._plan.gone, folder)
-        copier = Copier(self._bucket, self._memory, outcome.tally, self._rules.meta_of)
+        known = (self._bucket, self._memory, outcome.tally, self._rules.meta_of, pushed.sends)
+        copier = Copier(*known)
         left = copier.run(found, lambda: None) if found else []
         outcome.copied = copier.copied
         everything = self._plan.send
         for name, size in (*left, *rest):
             everything.add(name, size)
-        sender = Sender(folder, self._bucket, self._memory, outcome.tally, self._rules.meta_of)
+        sender = Sender(folder, *known)
         with self._bar("send", everything.size, outcome.tally) as tick:
             sender.run(everything, tick)
 
@@ -127,12 +129,14 @@ class Push:
         except StorageError as error:
             self._console.warn(f"parts of an interrupted upload stay in the bucket: {error.line()}")
 
-    def delete(self) -> None:
+    def delete(self, pushed: Pushed) -> None:
         """Delete the objects that were asked about, unless something was not sent."""
         outcome = self._outcome
         if outcome.gone and outcome.tally.problems:
             self._console.warn("nothing was deleted, since not everything could be sent")
             return
+        for there in outcome.gone:
+            pushed.deletes(there.name, there.etag)
         names = [there.name for there in outcome.gone]
         failed = 0
         for name, reason in self._bucket.delete(names):
