@@ -8,18 +8,18 @@ from typing import Generic, TypeVar
 
 from slipway.console import Console
 from slipway.errors import SlipwayError, StorageError
-from slipway.objects.bucket import Bucket
+from slipway.objects.bucket import Bucket, ObjectError
 from slipway.objects.keys import readable
 from slipway.objects.listing import Object
 from slipway.objects.shards import SPACING, Disordered
 from slipway.settings.media import Media
-from slipway.sync.crew import Tick, beside
+from slipway.sync.crew import Crew, Gang, Tick, beside
 from slipway.sync.memory import Memory
 from slipway.sync.parts import discard
 from slipway.sync.plan import Comparison, compare
 from slipway.sync.proof import unequal
 from slipway.sync.pushed import Pushed
-from slipway.sync.renames import Copier, candidates
+from slipway.sync.renames import THREADS, Copier, candidates
 from slipway.sync.rules import Rules
 from slipway.sync.scan import File, Problem, Scan, walk
 from slipway.sync.send import Sender
@@ -27,6 +27,7 @@ from slipway.sync.tally import Tally
 
 T = TypeVar("T")
 GOODBYE = 1.0  # s for what is written after Ctrl-C
+LOOKED_AT = 1_000  # objects that are looked at once more before they are deleted
 SHOWN = 50  # objects that are listed by name before they are deleted
 
 
@@ -135,14 +136,41 @@ class Push:
         if outcome.gone and outcome.tally.problems:
             self._console.warn("nothing was deleted, since not everything could be sent")
             return
-        for there in outcome.gone:
+        gone = self._unchanged(outcome.gone)
+        for there in gone:
             pushed.deletes(there.name, there.etag)
-        names = [there.name for there in outcome.gone]
+        names = [there.name for there in gone]
         failed = 0
         for name, reason in self._bucket.delete(names):
             outcome.tally.failed(name, f"could not be deleted: {reason}")
             failed += 1
         outcome.deleted = len(names) - failed
+
+    def _unchanged(self, gone: list[Object]) -> list[Object]:
+        """Look at objects again and leave out those that are others by now.
+
+        Where there are so many that it would take minutes, no ETag is told of any.
+        """
+        if len(gone) > LOOKED_AT:
+            return [there._replace(etag="") for there in gone]
+        same: set[Object] = set()
+        changed: list[str] = []
+
+        def look(there: Object) -> None:
+            try:
+                now = self._bucket.look(there.name)
+            except ObjectError as error:
+                self._outcome.tally.failed(there.name, f"could not be deleted: {error.what}")
+                return
+            if now and now.etag == there.etag:
+                same.add(there)
+            elif now:
+                changed.append(there.name)
+
+        Crew().run(Gang(gone, look, THREADS), tick=lambda: None)
+        if changed:
+            self._console.warn(f"{len(changed)} objects changed since they were listed, and stay")
+        return [there for there in gone if there in same]
 
     def leave(self) -> None:
         """Say how far a run came that ends early."""

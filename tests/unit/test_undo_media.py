@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from slipway import undo_media as undoing
 from slipway.console import Console
 from slipway.environment import Environment
 from slipway.errors import StorageError
 from slipway.media import FOLDER, push_media, pushed_to
 from slipway.objects.bucket import Meta
 from slipway.objects.s3_versions import Version, Versions, parse
+from slipway.objects.shards import Listing, by_letters
 from slipway.pull import pull_media
 from slipway.secrets import Secret
 from slipway.settings.storage import Storage
@@ -210,6 +212,38 @@ def test_what_a_killed_push_had_sent_comes_back(
             machine.push("a.jpg", b"v2")
     assert machine.kept.bucket.contents == {"a.jpg": b"v2"}
     assert machine.undo() == {"a.jpg": b"v1"}
+
+
+@pytest.mark.parametrize("content", [b"sent", b"v1"])
+def test_what_a_visitor_stored_after_the_listing_comes_back(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    really = machine.kept.bucket.listing
+
+    def listing(*arguments: Any) -> Listing:
+        found = list(really(*arguments).objects)
+        machine.others("new.jpg", b"of a visitor")
+        return Listing(by_letters, iter(found))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(machine.kept.bucket, "listing", listing)
+        if content == b"v1":  # is copied inside the bucket
+            (machine.there.root / FOLDER / "a.jpg").unlink()
+        machine.push("new.jpg", content)
+    assert machine.kept.bucket.contents["new.jpg"] == content
+    assert machine.undo() == {"a.jpg": b"v1", "new.jpg": b"of a visitor"}
+
+
+def test_new_objects_are_no_steps_and_many_are_not_looked_at(
+    machine: Machine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.write("new.jpg", b"new")
+    machine.push("a.jpg", b"v2")
+    monkeypatch.setattr(undoing, "MOST_NEW", 0)
+    assert machine.undo() == {"a.jpg": b"v1", "new.jpg": b"new"}
+    said = capsys.readouterr()
+    assert "1 objects brought back, 0 left as they are" in said.out
+    assert "1 objects that were new are not looked at" in said.err
 
 
 def test_the_note_of_another_storage_is_left_alone(
