@@ -57,6 +57,22 @@ def test_what_somebody_wrote_since_stays(site: Site) -> None:
     assert site.server.contents(site.bucket) == {"a.txt": b"the site", "b.txt": b"first"}
 
 
+def test_what_somebody_deleted_since_stays_deleted_and_parts_come_back(site: Site) -> None:
+    client = keep_versions(site)
+    large = bytes(17 * 1024 * 1024)
+    site.write("a.txt", b"first")
+    site.write("film.mp4", large)
+    push(site)
+    site.write("a.txt", b"second")
+    site.write("film.mp4", large + b"more")
+    push(site)
+    client.delete_object(Bucket=site.bucket, Key="a.txt")
+    (site.media / "film.mp4").unlink()
+    said = undo(site)
+    assert said.fields.items() >= {"restored": 1, "skipped": 1}.items()
+    assert site.server.contents(site.bucket) == {"film.mp4": large}
+
+
 def test_a_bucket_without_versions_says_what_is_possible(site: Site) -> None:
     site.write("a.txt", b"first")
     push(site)
