@@ -140,7 +140,13 @@ def _destroy(environment: Environment, found: Doomed, console: Console) -> None:
         with console.step(f"{step.change.resource} deleted"):
             step.act()
     environment.env_file.unlink(missing_ok=True)
-    for left in (environment.root / ".state").glob(f"{environment.name}[-.]*"):
+    forget(environment)
+
+
+def forget(environment: Environment) -> None:
+    """Remove what this machine remembers of an environment: its key's note, and its media's."""
+    state, name = environment.root / ".state", environment.name
+    for left in [state / f"{name}-key.json", *state.glob(f"media-{name}.*")]:
         left.unlink(missing_ok=True)
 
 

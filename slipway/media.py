@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from slipway import dsn, variables
 from slipway.console import Console, seconds, size
 from slipway.environment import Environment
 from slipway.errors import OK, ConfigurationError, PartialTransfer, SlipwayError
@@ -42,18 +43,27 @@ def push_media(
         push.compare(checksum=checksum)
         if delete:
             push.ask_to_delete(environment.typed_name, most=delete_most)
-        pushed = Pushed(environment.root / ".state", environment.name)
+        pushed = pushed_to(environment)
         pushed.begin(push.replaced(delete=delete))
         try:
-            push.send()
+            push.send(pushed)
         except (KeyboardInterrupt, SlipwayError):
             push.leave()
             raise
         push.clean_up()
         if delete:
-            push.delete()
+            push.delete(pushed)
         pushed.end()
     return _report(console, outcome, bucket.requests, time.monotonic() - begin)
+
+
+def pushed_to(environment: Environment) -> Pushed:
+    """Open the note of the last push, which belongs to the storage that there is now."""
+    storage, found = environment.storage, environment.variables.get(variables.STORAGE)
+    address = dsn.storage(found) if found else None
+    api = address.api if isinstance(address, dsn.S3Dsn) else storage.endpoint
+    place = f"{api}/{storage.bucket}/{storage.prefix}"
+    return Pushed(environment.root / ".state", environment.name, place)
 
 
 def _folder(environment: Environment) -> Path:

@@ -19,11 +19,11 @@ from slipway.plan import Change, Plan
 from slipway.sync import incoming
 from slipway.sync.crew import Tick, beside
 from slipway.sync.fetch import FULL, LARGE, Fetcher
-from slipway.sync.incoming import Incoming
+from slipway.sync.incoming import Fold, Incoming
 from slipway.sync.landing import Landing, temporary_name
 from slipway.sync.memory import Memory, locked, remembered
 from slipway.sync.rules import Rules
-from slipway.sync.scan import Scan, walk
+from slipway.sync.scan import Scan, Stamp, walk
 from slipway.sync.send import Tally, unequal
 
 SHOWN = 20
@@ -51,6 +51,7 @@ class Pull:
     landing: Landing
     memory: Memory
     rules: Rules
+    fold: Fold = str  # maps names to what the disk takes them for
     seeds: list[str] = field(default_factory=list)
     found: Scan = field(default_factory=Scan)
     objects: int = 0
@@ -109,8 +110,8 @@ def _compare(pull: Pull) -> None:
         pull.objects = len(objects)
         notes.append(f"{len(objects)} objects, {len(pull.found.files)} files")
     files = {file.name: file for file in pull.found.files}
-    fold = incoming.folded if pull.landing.folds() else str
-    pull.plan = incoming.compare(objects, files, known, pull.rules.left_out, fold)
+    pull.fold = incoming.folded if pull.landing.folds() else str
+    pull.plan = incoming.compare(objects, files, known, pull.rules.left_out, pull.fold)
     _read(pull)
     pull.tally.problems += pull.plan.problems
     if pull.plan.twins:
@@ -142,8 +143,8 @@ def _read(pull: Pull) -> None:
 
 def _check_room(pull: Pull) -> None:
     """Refuse what cannot fit before anything is touched: files are replaced one by one."""
-    replaced = {file.name: file.stamp.size for file in pull.found.files}
-    needed = sum(there.size - replaced.get(there.name, 0) for there in pull.plan.fetch)
+    replaced = sum(stamp.size for stamp in _replaced(pull).values())
+    needed = sum(there.size for there in pull.plan.fetch) - replaced
     largest = max((there.size for there in pull.plan.fetch), default=0)
     needed = max(needed, largest)
     free = pull.landing.free - MARGIN
@@ -152,12 +153,18 @@ def _check_room(pull: Pull) -> None:
         raise SlipwayError(FOLDER, what, "make room, then run it again")
 
 
+def _replaced(pull: Pull) -> dict[str, Stamp]:
+    """Return the files in whose place objects come, by the names of these."""
+    here = {pull.fold(file.name): file.stamp for file in pull.found.files}
+    names = [(there.name, pull.fold(there.name)) for there in pull.plan.fetch]
+    return {name: here[folded] for name, folded in names if folded in here}
+
+
 def _fetch(pull: Pull) -> None:
     objects = pull.plan.fetch
     resumed = {temporary_name(it.name, it.etag) for it in objects if it.size > LARGE}
     pull.landing.sweep(kept=resumed)
-    before = {file.name: file.stamp for file in pull.found.files}
-    fetcher = Fetcher(pull.bucket, pull.landing, pull.memory, pull.tally, before)
+    fetcher = Fetcher(pull.bucket, pull.landing, pull.memory, pull.tally, _replaced(pull))
     try:
         with _bar(pull.console, "fetch", sum(it.size for it in objects), pull.tally) as tick:
             fetcher.run(objects, tick)
@@ -204,7 +211,7 @@ def _delete(pull: Pull) -> None:
 
 
 def _show(pull: Pull, begin: float) -> int:
-    there = {file.name for file in pull.found.files}
+    there = _replaced(pull)
     changes = [
         Change("media", "change" if it.name in there else "create",
                readable(it.name), size(it.size))

@@ -3,21 +3,20 @@
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import NamedTuple
 
 from slipway import dsn, variables
 from slipway.console import Console, seconds, size
 from slipway.environment import Environment
 from slipway.errors import OK, PartialTransfer, StorageError
-from slipway.media import FOLDER
+from slipway.media import pushed_to
 from slipway.objects.bucket import ObjectError
 from slipway.objects.keys import readable
 from slipway.objects.s3_versions import Version, Versions
-from slipway.sync import etags
-from slipway.sync.pushed import Pushed
+from slipway.sync.pushed import Noted, Pushed
 
 AT_ONCE = 16
+MOST_NEW = 10_000  # objects that hardly anybody wrote before; a first push has millions
 SHOWN = 50
 NOTHING = "has no earlier version"
 KEEP = "set storage.versioning = true for the next time"
@@ -41,13 +40,11 @@ def undo_media(
     """
     begin = time.monotonic()
     versions = versions or _versions(environment)
-    pushed = Pushed(environment.root / ".state", environment.name)
+    pushed = pushed_to(environment)
     console.title(f"Undo the last push of media to {environment.name}")
     if not versions.kept():
         raise _kept_nothing(environment, KEEP)
-    folder = environment.root / FOLDER
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        steps = list(pool.map(lambda name: look(versions, folder, name), pushed.names()))
+    steps = _steps(versions, pushed, console)
     todo = [step for step in steps if step.version]
     if not environment.storage.versioning and {step.reason for step in steps} == {NOTHING}:
         # A key that may not ask whether versions are kept learns it from each object.
@@ -58,34 +55,50 @@ def undo_media(
         console.confirm(f"Bring back {len(todo)} objects?", type_name=environment.typed_name)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             failed = [one for one in pool.map(lambda it: _restore(versions, it), todo) if one]
-    if not failed:
+    if not failed and not pushed.refused():
         pushed.forget()
     return _report(console, len(todo), len(steps) - len(todo), failed, time.monotonic() - begin)
 
 
-def look(versions: Versions, folder: Path, name: str) -> Step:
-    """Decide what is to be done with one object."""
+def _steps(versions: Versions, pushed: Pushed, console: Console) -> list[Step]:
+    """Look at each object that was pushed; new ones that replaced nothing are no step."""
+    if reason := pushed.refused():
+        console.warn(f"the note of the last push {reason}; it is left alone")
+    noted = pushed.objects()
+    new = {name for name, one in noted.items() if not one.was_there}
+    if len(new) > MOST_NEW:
+        console.warn(f"{len(new)} objects that were new are not looked at")
+        noted = {name: one for name, one in noted.items() if one.was_there}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        steps = pool.map(lambda item: look(versions, *item), sorted(noted.items()))
+        return [step for step in steps if step.version or step.name not in new]
+
+
+def look(versions: Versions, name: str, noted: Noted) -> Step:
+    """Decide what is to be done with one object, by what the push noted of it."""
     found = versions.of(name)
     if not found:
         return Step(name, None, "has no versions")
-    if not found[0].deleted and not _is_ours(folder / name, found[0]):
-        return Step(name, None, "is not what this machine sent last, and stays")
-    earlier = next((one for one in found[1:] if not one.deleted), None)
-    return Step(name, earlier, "" if earlier else NOTHING)
+    if not _is_ours(found, noted):
+        return Step(name, None, "is not as the last push left it, and stays")
+    before = (one for one in found if not _wrote(one, noted))
+    earlier = next(before, None)
+    if earlier is None or earlier.deleted:
+        return Step(name, None, NOTHING)
+    return Step(name, earlier)
 
 
-def _is_ours(path: Path, version: Version) -> bool:
-    """Tell whether a version holds what the local file does."""
-    try:
-        if path.stat().st_size != version.size:
-            return False
-        for part_size in etags.possible_part_sizes(version.etag, version.size):
-            with path.open("rb") as file:
-                if etags.of_file(file, part_size) == version.etag:
-                    return True
-    except OSError:
-        pass
-    return False
+def _is_ours(found: list[Version], noted: Noted) -> bool:
+    """Tell whether the newest of an object's versions is what the push left."""
+    if not _wrote(found[0], noted):
+        return False
+    if not found[0].deleted or not noted.deleted:
+        return True
+    return noted.deleted == next((one.etag for one in found if not one.deleted), "")
+
+
+def _wrote(version: Version, noted: Noted) -> bool:
+    return noted.deleted is not None if version.deleted else version.etag in noted.sent
 
 
 def _versions(environment: Environment) -> Versions:

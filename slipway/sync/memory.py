@@ -184,4 +184,7 @@ def _database(path: Path) -> sqlite3.Connection:
     database.executescript(SCHEMA)
     database.execute("select name, size, mtime, ctime, inode, etags from files limit 1")
     database.execute("select upload, part_size, started, inode from pending limit 1")
+    # Also what is damaged further inside; 0.2 s for a million files.
+    if database.execute("pragma quick_check(1)").fetchone() != ("ok",):
+        raise sqlite3.DatabaseError
     return database

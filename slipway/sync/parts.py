@@ -25,6 +25,7 @@ from slipway.sync.tally import Tally
 
 TRIES = 3
 CLOCKS_DIFFER = 60.0  # s
+Note = Callable[[str, str], None]
 
 
 class Begin(NamedTuple):
@@ -90,6 +91,7 @@ class Parts:
         memory: Memory,
         tally: Tally,
         meta_of: Callable[[str], Meta],
+        note: Note,
         stop: threading.Event,
     ) -> None:
         self._folder = folder
@@ -97,6 +99,7 @@ class Parts:
         self._memory = memory
         self._tally = tally
         self._meta_of = meta_of
+        self._note = note
         self._stop = stop
 
     def gang(self, files: list["Begin | PartOf"], threads: int) -> Gang["Begin | PartOf"]:
@@ -170,7 +173,10 @@ class Parts:
         if stamp_of(f"{self._folder}/{upload.name}") != upload.stamp:
             raise FileChanged
         parts = [job.answered[number] for number in range(1, job.count + 1)]
+        self._note(upload.name, job.etag)
         answered = self._bucket.complete(upload.name, upload.upload, parts)
+        if answered != job.etag:
+            self._note(upload.name, answered)
         self._memory.end_upload(upload.name)
         prove(self._bucket, upload.name, upload.part_size, job.etag, answered)
         self._memory.learn(upload.name, upload.stamp, job.etag, answered)

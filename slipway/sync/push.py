@@ -8,17 +8,18 @@ from typing import Generic, TypeVar
 
 from slipway.console import Console
 from slipway.errors import SlipwayError, StorageError
-from slipway.objects.bucket import Bucket
+from slipway.objects.bucket import Bucket, ObjectError
 from slipway.objects.keys import readable
 from slipway.objects.listing import Object
 from slipway.objects.shards import SPACING, Disordered
 from slipway.settings.media import Media
-from slipway.sync.crew import Tick, beside
+from slipway.sync.crew import Crew, Gang, Tick, beside
 from slipway.sync.memory import Memory
 from slipway.sync.parts import discard
 from slipway.sync.plan import Comparison, compare
 from slipway.sync.proof import unequal
-from slipway.sync.renames import Copier, candidates
+from slipway.sync.pushed import Pushed
+from slipway.sync.renames import THREADS, Copier, candidates
 from slipway.sync.rules import Rules
 from slipway.sync.scan import File, Problem, Scan, walk
 from slipway.sync.send import Sender
@@ -26,6 +27,7 @@ from slipway.sync.tally import Tally
 
 T = TypeVar("T")
 GOODBYE = 1.0  # s for what is written after Ctrl-C
+LOOKED_AT = 1_000  # objects that are looked at once more before they are deleted
 SHOWN = 50  # objects that are listed by name before they are deleted
 
 
@@ -105,17 +107,18 @@ class Push:
         gone = [there.name for there in self._outcome.gone] if delete else []
         return [file.name for file in self._plan.send] + gone
 
-    def send(self) -> None:
+    def send(self, pushed: Pushed) -> None:
         """Copy what was renamed and send the rest; raises StorageError."""
         outcome, folder = self._outcome, str(self._folder)
         found, rest = candidates(self._plan.new, self._plan.gone, folder)
-        copier = Copier(self._bucket, self._memory, outcome.tally, self._rules.meta_of)
+        known = (self._bucket, self._memory, outcome.tally, self._rules.meta_of, pushed.sends)
+        copier = Copier(*known)
         left = copier.run(found, lambda: None) if found else []
         outcome.copied = copier.copied
         everything = self._plan.send
         for name, size in (*left, *rest):
             everything.add(name, size)
-        sender = Sender(folder, self._bucket, self._memory, outcome.tally, self._rules.meta_of)
+        sender = Sender(folder, *known)
         with self._bar("send", everything.size, outcome.tally) as tick:
             sender.run(everything, tick)
 
@@ -127,18 +130,47 @@ class Push:
         except StorageError as error:
             self._console.warn(f"parts of an interrupted upload stay in the bucket: {error.line()}")
 
-    def delete(self) -> None:
+    def delete(self, pushed: Pushed) -> None:
         """Delete the objects that were asked about, unless something was not sent."""
         outcome = self._outcome
         if outcome.gone and outcome.tally.problems:
             self._console.warn("nothing was deleted, since not everything could be sent")
             return
-        names = [there.name for there in outcome.gone]
+        gone = self._unchanged(outcome.gone)
+        for there in gone:
+            pushed.deletes(there.name, there.etag)
+        names = [there.name for there in gone]
         failed = 0
         for name, reason in self._bucket.delete(names):
             outcome.tally.failed(name, f"could not be deleted: {reason}")
             failed += 1
         outcome.deleted = len(names) - failed
+
+    def _unchanged(self, gone: list[Object]) -> list[Object]:
+        """Look at objects again and leave out those that are others by now.
+
+        Where there are so many that it would take minutes, no ETag is told of any.
+        """
+        if len(gone) > LOOKED_AT:
+            return [there._replace(etag="") for there in gone]
+        same: set[Object] = set()
+        changed: list[str] = []
+
+        def look(there: Object) -> None:
+            try:
+                now = self._bucket.look(there.name)
+            except ObjectError as error:
+                self._outcome.tally.failed(there.name, f"could not be deleted: {error.what}")
+                return
+            if now and now.etag == there.etag:
+                same.add(there)
+            elif now:
+                changed.append(there.name)
+
+        Crew().run(Gang(gone, look, THREADS), tick=lambda: None)
+        if changed:
+            self._console.warn(f"{len(changed)} objects changed since they were listed, and stay")
+        return [there for there in gone if there in same]
 
     def leave(self) -> None:
         """Say how far a run came that ends early."""

@@ -9,6 +9,7 @@ from slipway.objects.listing import Object
 from slipway.sync import etags
 from slipway.sync.crew import Crew, Gang, Tick
 from slipway.sync.memory import Memory
+from slipway.sync.parts import Note
 from slipway.sync.plan import Names, Wanted
 from slipway.sync.proof import has_etag
 from slipway.sync.reading import stamp_of
@@ -44,12 +45,14 @@ class Copier:
     """Copy what can be copied; the others are to be sent."""
 
     def __init__(
-        self, bucket: Bucket, memory: Memory, tally: Tally, meta_of: Callable[[str], Meta]
-    ) -> None:
+        self, bucket: Bucket, memory: Memory, tally: Tally, meta_of: Callable[[str], Meta],
+        note: Note,
+    ) -> None:  # fmt: skip
         self._bucket = bucket
         self._memory = memory
         self._tally = tally
         self._meta_of = meta_of
+        self._note = note
         self.copied = 0
 
     def run(self, found: list[Candidate], tick: Tick) -> list[Wanted]:
@@ -73,7 +76,9 @@ class Copier:
         if not has_etag(file, there.etag, self._memory):
             return False
         meta = self._meta_of(file.name)._replace(mtime=file.stamp.mtime)
+        self._note(file.name, there.etag)
         answered = self._bucket.copy(there, file.name, meta)
+        self._note(file.name, answered)
         if answered != there.etag:
             # What was sent in parts is whole after it was copied.
             with open(file.path, "rb", buffering=0) as source:  # noqa: PTH123

@@ -8,7 +8,7 @@ from slipway.sync import etags
 from slipway.sync.crew import Budget, Crew, Feed, Gang, Stopped, Tick
 from slipway.sync.memory import Memory
 from slipway.sync.pacer import Pacer
-from slipway.sync.parts import Begin, PartOf, Parts
+from slipway.sync.parts import Begin, Note, PartOf, Parts
 from slipway.sync.plan import Names, Wanted
 from slipway.sync.proof import prove, unequal
 from slipway.sync.reading import FileChanged, whole
@@ -26,16 +26,19 @@ class Sender:
     """Send files of a folder and tell a Tally about it."""
 
     def __init__(
-        self, folder: str, bucket: Bucket, memory: Memory, tally: Tally, meta_of: MetaOf
-    ) -> None:
+        self, folder: str, bucket: Bucket, memory: Memory, tally: Tally, meta_of: MetaOf,
+        note: Note,
+    ) -> None:  # fmt: skip
+        """Take what is told the name and the ETag of an object before it is written: `note`."""
         self._folder = folder
         self._bucket = bucket
         self._memory = memory
         self._tally = tally
         self._meta_of = meta_of
+        self._note = note
         self._crew = Crew()
         self._budget = Budget(IN_MEMORY)
-        self._parts = Parts(folder, bucket, memory, tally, meta_of, self._crew.stop)
+        self._parts = Parts(folder, bucket, memory, tally, meta_of, note, self._crew.stop)
 
     def run(self, files: Iterable[Wanted], tick: Tick) -> None:
         """Send all files; raises StorageError where going on makes no sense."""
@@ -76,7 +79,10 @@ class Sender:
         body, stamp = whole(f"{self._folder}/{file.name}")
         md5 = hashlib.md5(body, usedforsecurity=False).digest()
         meta = self._meta_of(file.name)._replace(mtime=stamp.mtime)
+        self._note(file.name, md5.hex())
         answered = self._bucket.put(file.name, body, meta, md5)
+        if answered != md5.hex():
+            self._note(file.name, answered)
         self._tally.advance(file.size)
         prove(self._bucket, file.name, etags.WHOLE, md5.hex(), answered)
         self._memory.learn(file.name, stamp, md5.hex(), answered)

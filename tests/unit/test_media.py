@@ -14,11 +14,13 @@ from slipway.errors import (
     SlipwayError,
     StorageError,
 )
-from slipway.media import push_media
-from slipway.objects.bucket import Meta
+from slipway.media import push_media, pushed_to
+from slipway.objects.bucket import Meta, ObjectError
+from slipway.objects.listing import Object
 from slipway.secrets import Secret
 from slipway.settings.media import Media
 from slipway.sync import memory, pacer, proof
+from slipway.sync import push as pushing
 from slipway.sync.memory import Upload, remembered
 from slipway.sync.scan import Stamp
 from tests.unit.bucket import MemoryBucket
@@ -296,6 +298,59 @@ def test_what_cannot_be_deleted_is_named(
         push_media(site, console(yes=True), bucket=full, delete=True)
     assert "data/media/old: could not be deleted: Access Denied" in capsys.readouterr().err
     assert "gone" not in full.contents
+
+
+def test_what_changed_since_the_listing_is_not_deleted(
+    site: Environment,
+    full: MemoryBucket,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write(site, "new", b"new")
+    really = full.put
+
+    def put(*arguments: Any) -> str:
+        full.store("old", b"of a visitor", Meta(""), "another")
+        full.contents.pop("gone")
+        return really(*arguments)
+
+    monkeypatch.setattr(full, "put", put)
+    push_media(site, console(yes=True), bucket=full, delete=True)
+    said = capsys.readouterr()
+    assert full.contents["old"] == b"of a visitor"
+    assert "! 1 objects changed since they were listed, and stay\n" in said.err
+    assert "1 file sent (3 B), 3 unchanged, verified" in said.out
+
+
+def test_what_cannot_be_looked_at_is_not_deleted(
+    site: Environment,
+    full: MemoryBucket,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    really = full.look
+
+    def look(name: str) -> Object | None:
+        if name == "old":
+            raise ObjectError(name, "is locked", "")
+        return really(name)
+
+    monkeypatch.setattr(full, "look", look)
+    with pytest.raises(PartialTransfer):
+        push_media(site, console(yes=True), bucket=full, delete=True)
+    assert "data/media/old: could not be deleted: is locked" in capsys.readouterr().err
+    assert "old" in full.contents
+    assert "gone" not in full.contents
+
+
+def test_where_much_goes_not_each_is_looked_at(
+    site: Environment, full: MemoryBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pushing, "LOOKED_AT", 1)
+    monkeypatch.setattr(full, "look", lambda _: pytest.fail("was looked at"))
+    push_media(site, console(yes=True), bucket=full, delete=True)
+    assert "old" not in full.contents
+    assert pushed_to(site).objects()["old"].deleted == ""
 
 
 def test_what_is_excluded_is_neither_sent_nor_deleted(tmp_path: Path) -> None:

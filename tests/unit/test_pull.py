@@ -13,7 +13,8 @@ from slipway.pull import pull_media
 from slipway.secrets import Secret
 from slipway.settings.hosts import Host
 from slipway.settings.media import Media
-from slipway.sync import etags, fetch
+from slipway.sync import etags, fetch, landing
+from slipway.sync.scan import Stamp
 from tests.unit.bucket import MemoryBucket
 from tests.unit.factory import environment
 
@@ -164,6 +165,36 @@ def test_what_cannot_fit_is_refused_before_anything_is_touched(
     with pytest.raises(SlipwayError, match=r"data/media: 3 B are to come, and 0 B are free"):
         pull(site, bucket(a=b"new", b=b"new"))
     assert local(site) == {"a": b"old"}
+
+
+def test_an_object_takes_the_place_of_a_file_that_the_disk_takes_for_it(
+    site: Environment, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landing.Landing, "folds", lambda _: True)
+    seen: dict[str, Stamp | None] = {}
+
+    def land(file: Any, _: int, before: Stamp | None) -> Stamp:
+        seen[file._leaf] = before
+        return Stamp(0, 0, 0, 0)
+
+    monkeypatch.setattr(landing.Arrival, "land", land)
+    write(site, "Photo.JPG", b"old")
+    there = bucket(**{"photo.jpg": b"new!", "other": b"other"})
+    assert pull_media(site, Console(), bucket=there, plan_only=True) == 2
+    assert "~ photo.jpg: 4 B" in capsys.readouterr().out
+    pull(site, there)
+    stamp = Stamp.of((site.root / "data" / "media" / "Photo.JPG").stat())
+    assert seen == {"photo.jpg": stamp, "other": None}
+
+
+def test_room_is_counted_by_what_the_disk_takes_for_one_name(
+    site: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landing.Landing, "folds", lambda _: True)
+    monkeypatch.setattr(landing.Landing, "free", pulling.MARGIN + 5)
+    write(site, "Photo.JPG", b"old!")
+    with pytest.raises(SlipwayError, match="6 B are to come, and 5 B are free"):
+        pull(site, bucket(**{"photo.jpg": b"new!!", "other": b"other"}))
 
 
 def test_what_is_excluded_is_neither_fetched_nor_deleted(site: Environment) -> None:

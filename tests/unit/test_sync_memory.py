@@ -56,6 +56,26 @@ def test_a_damaged_memory_is_begun_anew(tmp_path: Path, damage: bytes) -> None:
         assert memory.known().keys() == {"a"}
 
 
+@pytest.mark.parametrize("damage", [b"\xff" * 4096, bytes(4096)])
+@pytest.mark.parametrize("where", [0.3, 0.6, 0.9])
+def test_a_memory_with_a_damaged_page_is_begun_anew(
+    tmp_path: Path, damage: bytes, where: float
+) -> None:
+    with remembered(tmp_path, "test") as memory:
+        for number in range(20_000):
+            memory.learn(f"folder/{number:08}.jpg", OLD, "aa")
+    path = tmp_path / "media-test.sqlite"
+    pages = path.stat().st_size // 4096
+    with path.open("r+b") as file:
+        file.seek(int(pages * where) * 4096)
+        file.write(damage)
+    with remembered(tmp_path, "test") as memory:
+        assert list(memory.rows(by_letters)) == []
+        memory.learn("a", OLD, "aa")
+    with remembered(tmp_path, "test") as memory:
+        assert memory.known().keys() == {"a"}
+
+
 def test_one_run_at_a_time(tmp_path: Path) -> None:
     with (
         remembered(tmp_path, "test"),

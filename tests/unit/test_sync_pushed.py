@@ -1,30 +1,70 @@
 from pathlib import Path
 
-from slipway.sync.pushed import Pushed
+import pytest
+
+from slipway.sync.pushed import Noted, Pushed
 
 
-def test_the_last_push_that_took_something_away_is_remembered(tmp_path: Path) -> None:
-    pushed = Pushed(tmp_path, "test")
-    assert pushed.names() == []
-    pushed.begin(["b", "a"])
+@pytest.fixture
+def pushed(tmp_path: Path) -> Pushed:
+    return Pushed(tmp_path, "test", "http://server/bucket/")
+
+
+def test_the_last_push_that_took_something_away_is_remembered(pushed: Pushed) -> None:
+    assert pushed.objects() == {}
+    pushed.begin(["b", "a", "never sent"])
+    pushed.sends("a", "1")
+    pushed.sends("a", "2")
+    pushed.deletes("b", "3")
     pushed.end()
+    first = {
+        "a": Noted(was_there=True, sent=("1", "2")),
+        "b": Noted(was_there=True, deleted="3"),
+    }
+    assert pushed.objects() == first
     pushed.begin([])
-    pushed.end()
-    assert Pushed(tmp_path, "test").names() == ["a", "b"]
+    pushed.sends("new", "4")
+    assert pushed.objects() == {**first, "new": Noted(sent=("4",))}
     pushed.begin(["c"])
-    assert pushed.names() == ["c"]
+    pushed.sends("c", "5")
+    assert pushed.objects() == {"c": Noted(was_there=True, sent=("5",))}
 
 
-def test_an_interrupted_push_and_the_next_one_are_one(tmp_path: Path) -> None:
-    pushed = Pushed(tmp_path, "test")
+def test_an_interrupted_push_and_the_next_one_are_one(pushed: Pushed) -> None:
     pushed.begin(["a"])
+    pushed.sends("a", "1")
     pushed.begin(["b"])
+    pushed.sends("b", "2")
     pushed.end()
-    assert pushed.names() == ["a", "b"]
+    assert sorted(pushed.objects()) == ["a", "b"]
     pushed.forget()
-    assert pushed.names() == []
+    assert pushed.objects() == {}
 
 
-def test_a_damaged_note_is_no_note(tmp_path: Path) -> None:
-    (tmp_path / "media-test.pushed.json").write_text("{")
-    assert Pushed(tmp_path, "test").names() == []
+def test_half_a_line_harms_no_other(pushed: Pushed, tmp_path: Path) -> None:
+    pushed.begin(["a"])
+    pushed.sends("a", "1")
+    with (tmp_path / "media-test.pushed.json").open("a") as file:
+        file.write('["b", "')
+    pushed.begin(["c"])
+    pushed.sends("c", "2")
+    assert sorted(pushed.objects()) == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "is not one of this version"),
+        ('{"names": ["a"], "over": true}', "is not one of this version"),
+        ('{"place": "http://other/bucket/"}\n["a"]\n["a", "1"]',
+         "is of another storage, http://other/bucket/"),
+    ],
+)  # fmt: skip
+def test_a_note_that_is_not_ours_is_no_note_and_makes_room_for_the_next(
+    pushed: Pushed, tmp_path: Path, text: str, reason: str
+) -> None:
+    (tmp_path / "media-test.pushed.json").write_text(text)
+    assert (pushed.objects(), pushed.refused()) == ({}, reason)
+    pushed.begin(["b"])
+    pushed.sends("b", "1")
+    assert (list(pushed.objects()), pushed.refused()) == (["b"], "")

@@ -45,8 +45,17 @@ def wanted(media: Path) -> list[Wanted]:
 
 def send(files: list[Wanted], media: Path, bucket: MemoryBucket, memory: Memory) -> Tally:
     tally = Tally()
-    sender = Sender(str(media), bucket, memory, tally, lambda name: Meta(content_type(name)))
+    noted: list[tuple[str, str]] = []
+
+    def meta_of(name: str) -> Meta:
+        return Meta(content_type(name))
+
+    def note(name: str, etag: str) -> None:
+        noted.append((name, etag))
+
+    sender = Sender(str(media), bucket, memory, tally, meta_of, note)
     sender.run(files, lambda: None)
+    assert set(bucket.etags.items()) <= set(noted)
     return tally
 
 
