@@ -12,6 +12,7 @@ from slipway.environment import Environment
 from slipway.findings import Finding
 from slipway.objects import reach
 from slipway.objects.listing import Object
+from slipway.objects.shards import Disordered
 from slipway.postgres import server
 from slipway.postgres.names import Names
 from slipway.postgres.quoting import literal
@@ -32,7 +33,10 @@ def storage(environment: Environment, patience: float = COUNT_SECONDS) -> list[F
     if isinstance(address, dsn.FileDsn):
         return [Finding(GROUP, "storage", "ok", folder(address))]
     bucket = reach.bucket_of(environment)
-    count, total, whole = counted(bucket.listing().objects, patience)
+    try:
+        count, total, whole = counted(bucket.listing().objects, patience)
+    except Disordered:
+        count, total, whole = counted(bucket.listing(None).objects, patience)
     least = "" if whole else "at least "
     text = f"{bucket.label}: {least}{count:,} file{'s' * (count != 1)}, {size(total)}"
     facts = {"reachable": True, "files": count, "bytes": total, "counted_all": whole}

@@ -1,6 +1,7 @@
 """Make a bucket and put its rules; each call may be repeated without harm."""
 
 import json
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -110,11 +111,12 @@ class Bucket:
         listed = absent(self.s3.list_objects_v2, **self.name, MaxKeys=1) or {}
         policy = s3_rules.without_own(self.reader.policy(), self.storage, self.own)
         there = found.get("Versions") or found.get("DeleteMarkers") or listed.get("Contents")
-        return bool(there or policy)
+        rules = [*(self.reader.cors() or ()), *(self.reader.lifecycle() or ())]
+        return bool(there or policy or s3_rules.marked(rules, self.own))
 
     def _put_policy(self, wanted: s3_rules.Document | None) -> None:
         if wanted is None:
-            self._try(self.s3.delete_bucket_policy)
+            self._try(partial(absent, self.s3.delete_bucket_policy))
         else:
             self._try(self.s3.put_bucket_policy, Policy=json.dumps(wanted))
 

@@ -5,7 +5,7 @@ stand where compatible servers know the family but not each member.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -187,6 +187,12 @@ def neighbours(state: State, storage: Storage, name: str) -> list[str]:
             if not folder or any(one.startswith(folder) or folder.startswith(one) for one in theirs)
         }
     )
+
+
+def marked(rules: Iterable[Document], name: str) -> list[str]:
+    """Name the other environments that have marked any of these rules as theirs."""
+    marks = {str(rule.get("ID")) for rule in rules}
+    return sorted(mark for mark in marks if mark.startswith(MARK) and mark != name)
 
 
 def _statement(state: State) -> Any:

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,12 +28,23 @@ class Bucket:
     def __init__(self, *_: object) -> None:
         pass
 
-    def listing(self) -> Any:
+    disorderly = False
+
+    def listing(self, seeds: Sequence[str] | None = ()) -> Any:
+        if self.disorderly and seeds is not None:
+            raise shards.Disordered
         return Listing(shards.by_letters, iter(objects(1_000, 2_000_000)))
 
 
-def test_a_bucket_is_counted_with_the_sites_own_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reach, "bucket_of", Bucket)
+class Disorderly(Bucket):
+    disorderly = True
+
+
+@pytest.mark.parametrize("bucket", [Bucket, Disorderly])
+def test_a_bucket_is_counted_with_the_sites_own_key(
+    monkeypatch: pytest.MonkeyPatch, bucket: type[Bucket]
+) -> None:
+    monkeypatch.setattr(reach, "bucket_of", bucket)
     found = data.storage(environment(variables={"DEFAULT_STORAGE_DSN": S3}))[0]
     assert (found.state, found.text) == ("ok", "myapp-test: 2 files, 2.0 MB")
     facts = {"reachable": True, "files": 2, "bytes": 2_001_000, "counted_all": True}

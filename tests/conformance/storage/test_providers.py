@@ -83,12 +83,12 @@ def dsn_of(site: Environment) -> S3Dsn | AzDsn:
 
 
 def put(used: S3Dsn | AzDsn, name: str, body: bytes = b"x") -> None:
+    key = f"{used.prefix}/{name}" if used.prefix else name
     if isinstance(used, S3Dsn):
-        folder = f"{used.prefix}/" if used.prefix else ""
-        app_client(used).put_object(Bucket=used.bucket, Key=folder + name, Body=body)
+        app_client(used).put_object(Bucket=used.bucket, Key=key, Body=body)
     else:
         service = site_service(used)
-        service.get_blob_client(used.container, name).upload_blob(body, overwrite=True)
+        service.get_blob_client(used.container, key).upload_blob(body, overwrite=True)
 
 
 def status(url: str) -> int:
@@ -189,14 +189,20 @@ def test_a_container_with_files_of_others_is_neither_taken_nor_destroyed(
             look()
 
 
-def test_a_neighbour_below_a_prefix_goes_without_the_files_of_others(site: Environment) -> None:
-    put(dsn_of(converged(site)), "theirs.txt")
-    storage = replace(site.storage, prefix="below")
-    below = converged(replace(site, project="neighbour", storage=storage))
-    assert changes(below) == []
-    for step in provider(below).removal():
+@pytest.mark.parametrize("public", [True, False])
+def test_a_neighbour_below_another_prefix_goes_without_the_files_of_others(
+    site: Environment, public: bool
+) -> None:
+    one, other = (replace(site.storage, public=public, prefix=name) for name in ("one", "other"))
+    stays = converged(replace(site, storage=one))
+    goes = converged(replace(site, project="neighbour", storage=other))
+    assert changes(goes) == changes(stays) == []
+    put(dsn_of(goes), "ours.txt")
+    put(dsn_of(stays), "theirs.txt")
+    for step in provider(goes).removal():
         step.act()
-    assert provider(site).holds() == 1
+    assert provider(stays).holds() == 1
+    assert changes(stays) == []
 
 
 def test_the_sites_key_reaches_nothing_but_its_own(place: Place, site: Environment) -> None:

@@ -141,6 +141,11 @@ def test_what_a_person_wrote_into_the_env_file_survives(
 
 
 def test_a_bucket_with_files_of_others_is_neither_taken_nor_destroyed(site: Environment) -> None:
+    below = replace(site.storage, prefix=f"{site.storage.folder}live")
+    with pytest.raises(
+        StorageError, match=r"files of other environments below \S+/ or around it \("
+    ):
+        provider(replace(site, name="live", storage=below)).steps()
     whole = replace(site.storage, prefix="")
     neighbour = replace(site, name="live", storage=whole)
     with pytest.raises(StorageError, match=r"files of other environments \(SlipwayMyappTest\)"):
