@@ -9,11 +9,13 @@ import threading
 from django.db import connection
 from cloud.management.commands.release import _impatient
 other = connection.copy()
+other.inc_thread_sharing()
 with other.cursor() as cursor:
     cursor.execute("BEGIN")
     cursor.execute("LOCK TABLE uploader_uploadedfile IN ROW EXCLUSIVE MODE")
 threading.Timer(3, other.close).start()
 with _impatient(connection, 0.5), connection.cursor() as cursor:
+    cursor.execute("SET statement_timeout = '30s'")
     cursor.execute("CREATE INDEX CONCURRENTLY slipway_try ON uploader_uploadedfile (file)")
     cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = 'slipway_try'::regclass")
     found = [cursor.fetchone()[0]]
