@@ -1,6 +1,6 @@
 """Go back to a release that served before: image, env file and stack file together."""
 
-from slipway import history, swarm
+from slipway import history, rollout
 from slipway.command import Shell
 from slipway.console import Console, seconds, size
 from slipway.deploy import opened
@@ -10,7 +10,6 @@ from slipway.errors import CHANGES, OK, DeployError
 from slipway.history import Record
 from slipway.interrupt import cleans_up
 from slipway.release import FINGERPRINT_LABEL, NAME_LABEL, Release
-from slipway.rollout import running
 
 COLUMNS = ("release", "action", "when", "who", "seconds", "shipped", "outcome")
 
@@ -34,7 +33,9 @@ def rollback(
     console.title(f"Roll back {environment.project} on {environment.name}")
     with cleans_up(), opened(environment, console, shell or Shell()) as run:
         records = history.read(run.manager, environment.stack)
-        record = choose(records, _specified(run), release)
+        # Also what runs badly is what to go back from.
+        labels = rollout.specified(run.manager, environment.stack) or {}
+        record = choose(records, str(labels.get(NAME_LABEL, "")), release)
         if history.key_replaced(records, record):
             what = "has the storage key that 'rotate-keys' has replaced since"
             raise DeployError(record.release, what, "check that revision out, and deploy it")
@@ -108,15 +109,8 @@ def _release(environment: Environment, record: Record) -> Release:
     )
 
 
-def _specified(run: Deployment) -> str:
-    """Return the release that is to run, however badly it does."""
-    stack = run.environment.stack
-    web = swarm.services(run.manager, stack).get(f"{stack}_web")
-    return str(web["Spec"].get("Labels", {}).get(NAME_LABEL, "")) if web else ""
-
-
 def _serving(run: Deployment) -> str:
-    labels = running(run.manager, run.environment.stack) or {}
+    labels = rollout.running(run.manager, run.environment.stack) or {}
     return str(labels.get(NAME_LABEL, "")) if labels.get(FINGERPRINT_LABEL) else ""
 
 

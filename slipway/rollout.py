@@ -194,6 +194,12 @@ def _restore(
     console.warn(f"{stack}: could not put everything back: {'; '.join(failures)}")
 
 
+def specified(engine: Engine, stack: str) -> Json | None:
+    """Return the labels of the release that is to run, however badly it does, if there is one."""
+    web = swarm.services(engine, stack).get(f"{stack}_web")
+    return dict(web["Spec"].get("Labels", {})) if web else None
+
+
 def running(engine: Engine, stack: str) -> Json | None:
     """Return the labels of the release that runs whole and undisturbed, if one does."""
     services = swarm.services(engine, stack)

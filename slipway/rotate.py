@@ -3,7 +3,7 @@
 import time
 from dataclasses import replace
 
-from slipway import deploy, envfile, history, rollout, storage, swarm, variables
+from slipway import deploy, envfile, history, rollout, storage, variables
 from slipway import release as names
 from slipway.command import Shell
 from slipway.console import Console, seconds
@@ -106,7 +106,7 @@ def serving(engine: Engine, stack: str) -> str:
 
     Raises DeployError where a release does not run whole: what its tasks have is not known then.
     """
-    if f"{stack}_web" not in swarm.services(engine, stack):
+    if rollout.specified(engine, stack) is None:
         return ""
     labels = rollout.running(engine, stack) or {}
     if not labels.get(FINGERPRINT_LABEL):

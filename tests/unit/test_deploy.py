@@ -10,7 +10,7 @@ import pytest
 from docker.errors import APIError, DockerException, ImageNotFound
 from requests import ConnectionError as NoConnection
 
-from slipway import build, deploy, engine, oneoff, probe, prune, rollout, shipping, swarm
+from slipway import build, deploy, engine, oneoff, probe, prune, rollout, shipping
 from slipway.command import Result, Shell
 from slipway.console import Console
 from slipway.engine import Engine
@@ -49,13 +49,6 @@ class World:
         web["Labels"] |= {label: variables[name] for label, name in names.items()}
         self.fake.add(web)
         return 2
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> FakeSwarm:
-    fake = FakeSwarm()
-    monkeypatch.setattr(swarm, "call", fake.call)
-    return fake
 
 
 @pytest.fixture

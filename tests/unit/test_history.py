@@ -1,25 +1,14 @@
 from dataclasses import replace
-from typing import Any
-from unittest.mock import Mock
 
 import pytest
 
-from slipway import history, swarm
+from slipway import history
 from slipway.errors import DeployError
 from slipway.history import Record
-from slipway.release import NAME_LABEL
-from slipway.rollback import _row, _specified, choose
-from tests.unit.factory import environment
-from tests.unit.fakeswarm import FakeSwarm, spec
+from slipway.rollback import _row, choose
+from tests.unit.fakeswarm import FakeSwarm
 
 STACK = "myapp-test"
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> FakeSwarm:
-    fake = FakeSwarm()
-    monkeypatch.setattr(swarm, "call", fake.call)
-    return fake
 
 
 def record(name: str, outcome: str = history.SERVES, action: str = "deploy") -> Record:
@@ -84,16 +73,6 @@ def test_the_release_before_is_chosen_or_the_one_named(
     records: list[Record], serving: str, name: str, chosen: str
 ) -> None:
     assert choose(records, serving, name).release == chosen
-
-
-def test_a_release_that_runs_badly_is_the_one_to_go_back_from(fake: FakeSwarm) -> None:
-    run: Any = Mock(manager=fake.engine, environment=environment())
-    assert _specified(run) == ""
-    web = spec("myapp-test_web")
-    web["Labels"] |= {NAME_LABEL: "r2"}
-    fake.add(web)
-    fake.fates["myapp:1"] = "starting"
-    assert _specified(run) == "r2"
 
 
 def test_a_release_that_got_a_new_key_is_gone_back_to_with_that_key() -> None:

@@ -3,19 +3,11 @@ import time
 import pytest
 
 from slipway import lease as module
-from slipway import swarm
 from slipway.errors import DeployError
 from slipway.lease import lease
 from tests.unit.fakeswarm import FakeSwarm
 
 NAME = "myapp-test-lease"
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> FakeSwarm:
-    fake = FakeSwarm()
-    monkeypatch.setattr(swarm, "call", fake.call)
-    return fake
 
 
 def test_the_lease_is_there_while_it_is_held_and_gone_afterwards(fake: FakeSwarm) -> None:

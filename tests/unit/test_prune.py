@@ -1,19 +1,11 @@
 from typing import Any
 
-import pytest
 from docker.errors import APIError
 
 from slipway import prune, swarm
 from tests.unit.fakeswarm import FakeSwarm, spec
 
 NAMES = [f"2026112{day}-120000-abc1234" for day in range(8)]
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> FakeSwarm:
-    fake = FakeSwarm()
-    monkeypatch.setattr(swarm, "call", fake.call)
-    return fake
 
 
 def test_images_beyond_the_newest_go_and_one_that_is_held_stays() -> None:

@@ -19,9 +19,7 @@ WEB = "myapp-test_web"
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> FakeSwarm:
-    fake = FakeSwarm()
-    monkeypatch.setattr(swarm, "call", fake.call)
+def fake(fake: FakeSwarm, monkeypatch: pytest.MonkeyPatch) -> FakeSwarm:
     monkeypatch.setattr(rollout, "STALLED_SECONDS", 0.15)
     monkeypatch.setattr(rollout, "STUCK_SECONDS", 0.1)
     monkeypatch.setattr(rollout, "PAUSE", 0.01)
@@ -339,3 +337,11 @@ def test_what_is_put_back_is_not_rolled_back_to_the_release_that_failed(fake: Fa
     kept = fake.services[WEB]["Spec"]
     assert kept["UpdateConfig"] == {"FailureAction": "continue", "Order": "start-first"}
     assert {**kept, "UpdateConfig": 0} == {**web, "UpdateConfig": 0}
+
+
+def test_a_release_that_runs_badly_is_the_one_to_go_back_from(fake: FakeSwarm) -> None:
+    assert rollout.specified(fake.engine, STACK) is None
+    fake.add(spec(WEB))
+    fake.fates["myapp:1"] = "starting"
+    assert rollout.specified(fake.engine, STACK) == spec(WEB)["Labels"]
+    assert rollout.running(fake.engine, STACK) is None

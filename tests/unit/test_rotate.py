@@ -1,18 +1,11 @@
 import pytest
 
-from slipway import rotate, swarm
+from slipway import rotate
 from slipway.errors import DeployError
 from slipway.release import FINGERPRINT_LABEL, NAME_LABEL
 from tests.unit.fakeswarm import FakeSwarm, spec
 
 STACK, WEB = "myapp-test", "myapp-test_web"
-
-
-@pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> FakeSwarm:
-    fake = FakeSwarm()
-    monkeypatch.setattr(swarm, "call", fake.call)
-    return fake
 
 
 def test_the_key_goes_only_where_all_tasks_are_known_to_have_the_new_one(fake: FakeSwarm) -> None:

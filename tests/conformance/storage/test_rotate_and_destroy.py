@@ -12,6 +12,7 @@ from slipway.console import Console
 from slipway.dsn import S3Dsn, storage
 from slipway.environment import Environment, read_variables
 from slipway.errors import DeployError, StorageError
+from slipway.secrets import Secret
 from slipway.storage import provider
 from slipway.storage.s3_client import app_client, client
 from tests.conformance.storage import places
@@ -117,6 +118,23 @@ def test_destroy_refuses_files_unless_told_and_leaves_nothing_behind(
     assert "rotated" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
     assert "myapp-test-media" not in [user["UserName"] for user in iam.list_users()["Users"]]
     assert destroy.destroy(site, YES, plan_only=True) == 0
+
+
+def test_a_key_whose_secret_is_wrong_only_here_stays_for_the_site_that_runs(
+    site: Environment,
+) -> None:
+    right = used(site)
+    wrong = replace(right, secret=Secret("mistyped")).render()
+    found = provider(replace(site, variables={"DEFAULT_STORAGE_DSN": wrong}))
+    steps = found.steps()
+    assert [
+        f"{right.key}, whose secret here is wrong, stays" in s.change.detail for s in steps
+    ] == [True]
+    for step in steps:
+        step.act()
+    found.settle()
+    assert right.key in keys(site)
+    app_client(right).put_object(Bucket=right.bucket, Key="still", Body=b"x")
 
 
 def test_two_keys_of_which_the_env_file_holds_the_older_are_not_rotated(site: Environment) -> None:
