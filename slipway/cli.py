@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from invoke.exceptions import Exit, ParseError
 
+from slipway import interrupt
 from slipway.errors import INTERRUPTED, OK, PAGE, TOLD_MORE, SlipwayError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def call(
     except Exit as error:
         failure = error
     except KeyboardInterrupt:
-        failure = Exit("stopped by Ctrl-C; run the same command again to go on", INTERRUPTED)
+        failure = Exit(f"stopped by Ctrl-C; {interrupt.advice()}", INTERRUPTED)
     except Exception as error:
         failure = _unexpected(error)
     else:

@@ -35,14 +35,20 @@ def removed_on_failure(shell: Shell, ends: Ends, report: Callable[[str], object]
 
 
 @contextmanager
-def created(shell: Shell, admin: Session, ends: Ends, found: Facts) -> Iterator[Callable[[], None]]:
+def created(
+    shell: Shell, admin: Session, ends: Ends, found: Facts, template: str = ""
+) -> Iterator[Callable[[], None]]:
     """Create the arriving database with the live one's settings, and the extensions in it.
 
-    What is yielded waits until it is there: `admin` is busy with it until then.
+    It is empty, or a copy of the `template`. What is yielded waits until it is there: `admin` is
+    busy with it until then.
     """
-    names, waited = ends.names, False
-    assert found.target.live
-    admin.post(statements.create(names.incoming, ends.owner, found.target.live))
+    names, live, waited = ends.names, found.target.live, False
+    assert live
+    if template:
+        admin.post(statements.create_from(template, names.incoming, ends.owner, live))
+    else:
+        admin.post(statements.create(names.incoming, ends.owner, live))
 
     def wait() -> None:
         nonlocal waited
@@ -52,7 +58,9 @@ def created(shell: Shell, admin: Session, ends: Ends, found: Facts) -> Iterator[
             waited = True
             raise
         waited = True
-        _equip(shell, admin, ends, found)
+        admin.ask(*(statement for (statement,) in admin.query(statements.inherited(names))))
+        if found.untrusted and not template:
+            _extend(shell, ends, found)
 
     try:
         yield wait
@@ -63,12 +71,8 @@ def created(shell: Shell, admin: Session, ends: Ends, found: Facts) -> Iterator[
                 admin.receive()
 
 
-def _equip(shell: Shell, admin: Session, ends: Ends, found: Facts) -> None:
-    names = ends.names
-    admin.ask(*(statement for (statement,) in admin.query(statements.inherited(names))))
-    if not found.untrusted:
-        return
-    with Session(shell, ends.target, names.incoming) as incoming:
+def _extend(shell: Shell, ends: Ends, found: Facts) -> None:
+    with Session(shell, ends.target, ends.names.incoming) as incoming:
         for extension, schema in found.untrusted.items():
             if not schema.startswith("pg_"):
                 incoming.query(statements.schema(schema, ends.owner))
@@ -109,14 +113,14 @@ def fill(
     snapshot, before, listed = first[0][0], compare.sequences(second), tables.read(third)
     wanted = [table for table in listed if table.name not in excluded]
     reusable = there if covered(found, ends) else []
-    with reuse.opened(shell, ends, wanted, reusable, same_encoding=_same(found)) as known:
+    with reuse.opened(shell, ends, wanted, reusable, same_encoding=same(found)) as known:
         # The counting goes on while rows are compared and copied.
         others = [table for table in wanted if table not in known.candidates]
-        count = source.post(*_content(others, found))
+        count = source.post(*content(others, found))
         known.compare(snapshot)
         copy = Copy(shell, ends, found, snapshot, excluded, known, ready, progress)
         sent = copy.run(listed) + known.received
-    objects = compare.inventory(_joined(source.collect(count))) | parts.fingerprints(known.shared)
+    objects = compare.inventory(joined(source.collect(count))) | parts.fingerprints(known.shared)
     objects |= {("table", name): "0:0" for name in excluded}
     after = compare.sequences(source.ask(statements.SEQUENCES, "COMMIT;")[0])
     reused = sum(one.reused for one in known.shared.values())
@@ -134,8 +138,8 @@ def verify(asking: Session, helping: Session, ends: Ends, found: Facts, copied: 
     first = asking.ask(statements.ANALYZED, statements.SEQUENCES, tables.TABLES)
     analyzed = [name for (name,) in first[0]]
     helping.post(statements.analyze(analyzed[::2]))
-    content = _joined(asking.ask(*_content(tables.read(first[2]), found)))
-    arrived = Content(compare.inventory(content), compare.sequences(first[1]))
+    said = joined(asking.ask(*content(tables.read(first[2]), found)))
+    arrived = Content(compare.inventory(said), compare.sequences(first[1]))
     asking.post(statements.analyze(analyzed[1::2]))
     for session in both:
         session.connect()
@@ -153,22 +157,24 @@ def count(shell: Shell, ends: Ends, found: Facts) -> Content:
     """Count everything in the arriving database, and gather statistics."""
     with Session(shell, ends.target, ends.names.incoming) as session:
         listed = tables.read(session.query(tables.TABLES))
-        objects = compare.inventory(_joined(session.ask(*_content(listed, found))))
+        objects = compare.inventory(joined(session.ask(*content(listed, found))))
         session.query("ANALYZE;")
     return Content(objects, {})
 
 
-def _content(listed: Sequence[Table], found: Facts) -> list[str]:
+def content(listed: Sequence[Table], found: Facts) -> list[str]:
     """Write the queries for what a database contains."""
     deep = found.source.superuser and found.target.superuser
-    asked = [tables.PLAIN, *tables.fingerprints(listed, same_encoding=_same(found))]
+    asked = [tables.PLAIN, *tables.fingerprints(listed, same_encoding=same(found))]
     return [*asked, statements.INVENTORY, *([statements.LARGE_OBJECTS] if deep else [])]
 
 
-def _joined(answers: Iterable[Rows]) -> Rows:
+def joined(answers: Iterable[Rows]) -> Rows:
+    """Return the rows of several answers as one."""
     return [row for rows in answers for row in rows]
 
 
-def _same(found: Facts) -> bool:
+def same(found: Facts) -> bool:
+    """Return whether both sides store texts in the same encoding."""
     assert found.target.live
     return bool(found.source.encoding == found.target.live["name"])

@@ -76,6 +76,14 @@ class Copy:
                 client.run(["bash", "-c", script], options=self.options)
         return self.sent
 
+    def renew(self, changed: Sequence[Shared]) -> int:
+        """Replace what changed in a database that has the rest, and return the bytes carried."""
+        if changed:
+            rows = Choice(self.snapshot, False, self.reuse.same_encoding)
+            owner = identifier(self.ends.owner)
+            self._sent(rows.many(changed, owner, instead=True), self._psql)
+        return self.sent
+
     @property
     def workers(self) -> int:
         """Return how many do the work beside each other: as many as the weaker side has cores."""

@@ -3,32 +3,40 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from slipway import interrupt
 from slipway.command import Shell
-from slipway.errors import DatabaseError
+from slipway.errors import DatabaseError, SlipwayError
 from slipway.postgres import renaming, statements
 from slipway.postgres.names import Names
-from slipway.postgres.server import Server
+from slipway.postgres.renaming import Switch
+from slipway.postgres.server import Client, Server
 from slipway.postgres.session import Session
 from slipway.postgres.switch import switch
 
 # A run that was killed lets go of its lease as soon as the server notices.
 Check = Callable[[], object]
 LEASE_SECONDS = 10.0
+TELLING_SECONDS = 30.0
 PAUSE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Cutover:
-    """Change which of one site's databases serves; both sessions are connected to another one."""
+    """Change which of one site's databases serves; both sessions are connected to another one.
 
+    A previous one may have been `kept`, when the context began.
+    """
+
+    shell: Shell
     server: Server
     names: Names
     admin: Session
     second: Session
     warn: Callable[[str], object]
     check: Check
+    kept: bool = False
 
     def take_lease(self) -> None:
         """Become the only run that changes these databases; raises DatabaseError."""
@@ -41,8 +49,11 @@ class Cutover:
                 )
             time.sleep(PAUSE)
 
-    def tidy(self) -> None:
-        """Remove what a killed run left; the previous database serves where no other does."""
+    def tidy(self) -> bool:
+        """Remove what a killed run left, and return whether a previous database is kept.
+
+        It serves where no other does.
+        """
         names, there = self.names, self.databases()
         if names.live not in there and names.previous in there:
             self.warn(f"{names.live} was missing: {names.previous} takes its place again")
@@ -55,6 +66,8 @@ class Cutover:
             self.admin.query(statements.drop(names.outdated))
         elif names.outdated in there:
             self.admin.query(statements.rename(names.outdated, names.previous))
+            there.add(names.previous)
+        return names.previous in there
 
     def databases(self) -> set[str]:
         """Return the names of all databases of the server."""
@@ -66,15 +79,51 @@ class Cutover:
         The one that was kept until now is dropped only once the new one serves.
         """
         kept = self.names.previous in self.databases()
-        downtime = switch(self.admin, self.second, renaming.arrival(self.names, previous=kept))
+        downtime = self._switched(renaming.arrival(self.names, previous=kept))
         if kept:
-            self.admin.query(statements.drop(self.names.outdated))
+            try:
+                self.admin.query(statements.drop(self.names.outdated))
+            except (SlipwayError, KeyboardInterrupt):
+                self.warn(f"the switch is made; the next run removes {self.names.outdated}")
         return downtime
 
     def undo(self) -> float:
         """Let the previous database serve, keep the present one; return the downtime in ms."""
         self.check_previous()
-        return switch(self.admin, self.second, renaming.undoing(self.names))
+        return self._switched(renaming.undoing(self.names))
+
+    def _switched(self, step: Switch) -> float:
+        """Make a switch and return the downtime in ms; raises DatabaseError where it is not made.
+
+        What happens afterwards is no failure: whoever ran it again would lose what was kept.
+        """
+        [[number]] = self.admin.query(statements.number(step.arriving))
+        with interrupt.waits(lambda: self.warn("the switch is under way, and ends in seconds")):
+            try:
+                downtime = switch(self.admin, self.second, step)
+            except SlipwayError as error:
+                if not self._serves(number, error):
+                    raise
+                self.warn(f"the switch was made, and then: {error.line()}")
+                downtime = 0.0
+            kept = self.names.previous
+            interrupt.advise(f"the switch was made before, and what served is kept as {kept}")
+        return downtime
+
+    def _serves(self, number: str, error: SlipwayError) -> bool:
+        """Return whether a database serves; raises DatabaseError where nobody can tell."""
+        deadline = time.monotonic() + TELLING_SECONDS
+        while True:
+            try:
+                found = Client(self.shell, self.server).query(statements.named(number))
+            except SlipwayError:
+                if time.monotonic() < deadline:
+                    time.sleep(PAUSE)
+                    continue
+                what = f"whether the switch was made is not known: {error.what}"
+                hint = "look at the site before you run it again; 'invoke undo-db' switches back"
+                raise DatabaseError(self.server.where, what, hint) from None
+            return found == [[self.names.live]]
 
     def check_previous(self) -> None:
         """Raise DatabaseError where no previous database is kept."""
@@ -106,9 +155,8 @@ def opened(
         Session(shell, server) as second,
         held or nullcontext(lambda: None) as check,
     ):
-        cutover = Cutover(server, names, admin, second, warn, check)
+        cutover = Cutover(shell, server, names, admin, second, warn, check)
         cutover.take_lease()
-        cutover.tidy()
-        yield cutover
+        yield replace(cutover, kept=cutover.tidy())
         admin.end()
         second.end()

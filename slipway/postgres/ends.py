@@ -44,7 +44,8 @@ def find(shell: Shell, environment: Environment, url: str = "") -> Ends:
     wanted = _wanted(environment)
     if url:
         address = dsn.database(Secret(url), FROM)
-        source, database = server.elsewhere(address, Path.cwd()), address.name
+        image = environment.database_service.image
+        source, database = server.elsewhere(address, Path.cwd(), image=image), address.name
     else:
         source, database = server.local(environment)
     target = served(shell, environment)

@@ -10,7 +10,7 @@ from slipway.postgres.names import Names
 from slipway.postgres.programs import Machine
 
 OLDEST = 140000
-# The copy's indexes are as large as the source's; the log of the writes comes on top.
+# The copy's indexes are as large as the source's.
 ROOM = 1.1
 SPARE = 64_000_000
 
@@ -39,7 +39,8 @@ class Target:
     """Hold what the environment's server said.
 
     `live` is the row of pg_database, `extensions` says which may be had and whether their
-    database's owner may create them, `folder` is where the data lies.
+    database's owner may create them, `requires` which others these need; `folder` is where the
+    data lies, and the bytes that the `log` of the writes may grow to.
     """
 
     version: int
@@ -51,6 +52,8 @@ class Target:
     superuser: bool = True
     roles: tuple[str, ...] = ()
     clients: int = 0
+    log: int = 0
+    requires: dict[str, list[str]] | None = None
 
     @classmethod
     def read(cls, answer: str) -> "Target":
@@ -69,9 +72,18 @@ class Facts:
 
     @property
     def untrusted(self) -> dict[str, str]:
-        """Return the extensions, with their schemas, that only an administrator may create."""
-        trusted = self.target.extensions
-        return {name: at for name, at in self.source.extensions.items() if not trusted[name]}
+        """Return the extensions, with their schemas, that only an administrator may create.
+
+        So are those that they need.
+        """
+        found = {one for one in self.source.extensions if not self.target.extensions[one]}
+        waiting = list(found)
+        while waiting:
+            more = set((self.target.requires or {}).get(waiting.pop(), ())) - found
+            found |= more
+            waiting += more
+        # In the order in which the source has them: what is needed comes first.
+        return {name: at for name, at in self.source.extensions.items() if name in found}
 
 
 def check(where: str, found: Facts, names: Names, hint: str) -> None:
@@ -90,7 +102,8 @@ def check(where: str, found: Facts, names: Names, hint: str) -> None:
     if lacking:
         what = f"the server has no extension {', '.join(lacking)}"
         raise DatabaseError(where, what, "choose another [database] image, or drop it locally")
-    needed = source.size * ROOM + SPARE
+    # What the log cannot write ends the server, the live database included.
+    needed = source.size * ROOM + min(source.size, target.log or 0) + SPARE
     # Without a folder its disk cannot be looked at.
     if target.folder and free < needed:
         what = f"{size(free)} free on its disk, {size(needed)} needed for a second copy"

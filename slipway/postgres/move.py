@@ -1,7 +1,7 @@
 """Replace one database by a copy of another: checked, copied beside, verified, switched."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from slipway.postgres.cutover import Check, Cutover
 from slipway.postgres.ends import Ends
 from slipway.postgres.facts import Facts, Source, Target
 from slipway.postgres.programs import Machine, Rows
+from slipway.postgres.renewal import Renewal
 from slipway.postgres.server import Server
 from slipway.postgres.session import Session, StatementError
 from slipway.postgres.tables import Table
@@ -123,11 +124,15 @@ def _facts_of_file(ends: Ends, opened: Cutover, path: Path) -> Facts:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Hold what the check has found: the names of the excluded tables, and what is `there`."""
+    """Hold what the check has found: the names of the excluded tables, and what is `there`.
+
+    `kept` says whether the previous database may be made use of, too.
+    """
 
     found: Facts
     excluded: Sequence[str]
     there: Sequence[Table]
+    kept: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +174,7 @@ class Move:
             notes.extend(facts.notes(found))
         for text in compare.migrations(migrations, live, pull=ends.pull):
             self.console.warn(text)
-        return Known(found, left_out, tables.read(listed))
+        return Known(found, left_out, tables.read(listed), self.opened.kept)
 
     def arrive(self, known: Known) -> Filled:
         """Copy the source beside the live database and verify it.
@@ -185,7 +190,7 @@ class Move:
                     raise
                 self.console.warn(f"{error.what}; all of it is sent now")
                 self.opened.admin.query(statements.drop(self.ends.names.incoming))
-                again = self.copy(replace(known, there=()))
+                again = self.copy(replace(known, there=(), kept=False))
                 self.verify(helping, known.found, again)
                 copied = replace(again, sent=copied.sent + again.sent)
             helping.end()
@@ -200,15 +205,24 @@ class Move:
             def advance(count: int) -> None:
                 progress.advance(task, count)
 
-            with beside.created(self.shell, self.opened.admin, self.ends, known.found) as ready:
-                copied = beside.fill(
-                    self.shell, self.ends, known.found, self.source, ready, advance,
-                    known.excluded, known.there,
-                )  # fmt: skip
+            copied = self._renewed(known, advance) or self._filled(known, advance)
         took = seconds(time.monotonic() - begin)
         reused = f", {copied.reused} rows were there" if copied.reused else ""
         self.console.say(f"✓ Copy it into {incoming}  {size(copied.sent)}{reused}  {took}")
         return copied
+
+    def _renewed(self, known: Known, advance: Callable[[int], object]) -> Filled | None:
+        if not known.kept or known.excluded:
+            return None
+        admin, found = self.opened.admin, known.found
+        return Renewal(self.shell, admin, self.ends, found, self.source, advance).run()
+
+    def _filled(self, known: Known, advance: Callable[[int], object]) -> Filled:
+        with beside.created(self.shell, self.opened.admin, self.ends, known.found) as ready:
+            return beside.fill(
+                self.shell, self.ends, known.found, self.source, ready, advance,
+                known.excluded, known.there,
+            )  # fmt: skip
 
     def verify(self, helping: Session, found: Facts, copied: Filled) -> None:
         """Compare the copy with the source, table by table."""

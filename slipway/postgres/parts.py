@@ -16,6 +16,8 @@ PART, MOST = 1 << 10, 1 << 20
 UNKNOWN_ROW = 200
 INTEGERS = {"int2", "int4", "int8"}
 WEAK = 1 << 32
+SAID = "\\pset tuples_only on\n\\pset format unaligned\n"
+UNTRIGGERED = "SET session_replication_role = replica;"
 
 # The number of the table, of the part, how many rows it has, the sum of their hashes.
 Sum = tuple[int, int, int, int]
@@ -73,10 +75,11 @@ def sums(tables: Sequence[Table], *, same_encoding: bool, weak: bool = False) ->
     """
     total = "coalesce(sum(hash), 0)"
     total = f"mod({total}, {WEAK})" if weak else total
+    # With OFFSET the hashes are computed first; else whole rows would be sorted, on the disk.
     return [
         f"COPY (SELECT {number}, part, count(*), {total} FROM "
         f"(SELECT {_part(table, same_encoding)} AS part, "
-        f"{fingerprinted(table, same_encoding)} AS hash FROM ONLY {table.name}) AS rows "
+        f"{fingerprinted(table, same_encoding)} AS hash FROM ONLY {table.name} OFFSET 0) AS rows "
         "GROUP BY part ORDER BY part) TO STDOUT"
         for number, table in enumerate(tables)
     ]
@@ -132,12 +135,16 @@ class Choice:
         copy = writing(table, self._rows(shared))
         return [PLAIN, *reading(self.snapshot), copy, "COMMIT"]
 
-    def many(self, shared: Sequence[Shared], owner: str) -> list[str]:
-        """Write the statements that write SQL which fills tables; `owner` is a quoted name."""
-        said = "\\pset tuples_only on\n\\pset format unaligned\n" + PLAIN
-        written = [said, *reading(self.snapshot)]
+    def many(self, shared: Sequence[Shared], owner: str, *, instead: bool = False) -> list[str]:
+        """Write the statements that write SQL which fills tables; `owner` is a quoted name.
+
+        The rows take the place of what changed there with `instead`; no trigger fires then.
+        """
+        written = [SAID + PLAIN, *reading(self.snapshot)]
+        written += [f"SELECT {literal(UNTRIGGERED)}"] if instead else []
         for one in shared:
             *before, load, commit = loading(one.table, owner, more=not self.kept)
+            before += [f"DELETE FROM ONLY {one.table.name}{self._where(one)}"] if instead else []
             begin = ";\n".join([*before, f"{load};"])
             written += [f"SELECT {literal(begin)}", f"COPY {self._rows(one)} TO STDOUT"]
             written += [f"SELECT {literal(chr(92) + '.' + chr(10) + commit)} || ';'"]
@@ -147,11 +154,16 @@ class Choice:
         table = shared.table
         if not shared.changed:
             return f"{table.name} ({table.copied})"
+        return f"(SELECT {table.copied} FROM ONLY {table.name}{self._where(shared)})"
+
+    def _where(self, shared: Shared) -> str:
+        if not shared.changed:
+            return ""
         numbers = literal("{" + ",".join(map(str, shared.changed)) + "}")
         return (
-            f"(SELECT {table.copied} FROM ONLY {table.name} WHERE {'NOT ' * self.kept}EXISTS "
+            f" WHERE {'NOT ' * self.kept}EXISTS "
             f"(SELECT FROM unnest({numbers}::bigint[]) AS wanted (n) "
-            f"WHERE n = {_part(table, self.same_encoding)}))"
+            f"WHERE n = {_part(shared.table, self.same_encoding)})"
         )
 
 

@@ -13,6 +13,9 @@ ZSTD_SINCE = 160000
 # Rows already follow each other as text; more effort than this costs more than it saves.
 ZSTD, GZIP = "zstd:1", "gzip:3"
 LOCK_WAIT = "30s"
+ARRIVES_NOT = ["--no-acl", "--no-publications", "--no-subscriptions", "--no-security-labels"]
+# Which program wrote it, and a word that newer ones make up each time.
+CHANGING = r"^(\\(un)?restrict |-- Dumped (from|by) )"
 PREFIX = re.compile(r"^(psql|pg_dump|pg_restore)(:<stdin>:\d+)?: (error: )?(.*)$")
 SERVER_SAID = re.compile(r"^pg_dump: detail: Error message from server: (.+)$")
 TELLING = re.compile(r"\b(error|ERROR|FATAL|PANIC):|Error response from daemon:")
@@ -66,9 +69,22 @@ def dump(
     compress = ZSTD if version >= ZSTD_SINCE else GZIP.removeprefix("gzip:")
     compress = compress if effort is None else str(effort)
     words = ["pg_dump", "--format=custom", f"--compress={compress}", f"--snapshot={snapshot}"]
-    words += ["--no-acl", "--no-publications", "--no-subscriptions", "--no-security-labels"]
+    words += ARRIVES_NOT
     words += [f"--lock-wait-timeout={LOCK_WAIT}", "--no-password"]
     return [*words, "--username", user, "--dbname", connection(database)]
+
+
+def schema(user: str, database: str, snapshot: str = "") -> list[str]:
+    """Return a program that writes one line that tells a schema from all others.
+
+    Of a `snapshot` it is that which arrives by restore(), of a database at rest all there is.
+    """
+    words = ["pg_dump", "--schema-only", "--no-owner", "--no-tablespaces", "--no-password"]
+    if snapshot:
+        words += [f"--snapshot={snapshot}", *ARRIVES_NOT]
+    words += [f"--lock-wait-timeout={LOCK_WAIT}", "--username", user]
+    digest = f"grep --text --invert-match --extended-regexp {shlex.quote(CHANGING)} | sha256sum"
+    return piped([*words, "--dbname", connection(database)], ["sh", "-c", digest])
 
 
 def restore(user: str, database: str, owner: str, contents: str = "") -> list[str]:

@@ -15,11 +15,15 @@ IDLE = "200 ms"
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Hold which database takes whose place: the renames, in their order."""
+    """Hold which database takes whose place: the renames, in their order.
+
+    What is put `aside` by them nobody needs.
+    """
 
     live: str
     arriving: str
     steps: tuple[tuple[str, str], ...]
+    aside: str = ""
 
 
 def arrival(names: Names, *, previous: bool) -> Switch:
@@ -29,7 +33,7 @@ def arrival(names: Names, *, previous: bool) -> Switch:
     """
     first = ((names.previous, names.outdated),) if previous else ()
     steps = (*first, (names.live, names.previous), (names.incoming, names.live))
-    return Switch(names.live, names.incoming, steps)
+    return Switch(names.live, names.incoming, steps, names.previous if previous else "")
 
 
 def undoing(names: Names) -> Switch:
@@ -45,14 +49,15 @@ def renames(switch: Switch, patience: str) -> str:
     Where the server refuses it, or does not manage it within `patience`, the last row holds
     `refused`, the SQLSTATE and the server's words.
     """
-    message = ["BEGIN", f"SET LOCAL statement_timeout = {literal(patience)}", NOW]
+    message = ["BEGIN", f"SET LOCAL statement_timeout = {literal(patience)}"]
     message += [
         f"ALTER DATABASE {identifier(old)} RENAME TO {identifier(new)}" for old, new in switch.steps
     ]
     message += ["COMMIT"]
     refused = "ROLLBACK;\nSELECT 'refused', :'state', :'words';"
+    # A psql before 15 shows the last answer of a message alone.
     return (
-        "\\;\n".join(message) + ";\n\\set refused :ERROR\n\\set state :SQLSTATE\n"
+        f"{NOW};\n" + "\\;\n".join(message) + ";\n\\set refused :ERROR\n\\set state :SQLSTATE\n"
         f"\\set words :LAST_ERROR_MESSAGE\n\\if :refused\n{refused}\n\\else\n{NOW};\n\\endif"
     )
 
@@ -62,7 +67,7 @@ def end_resting(switch: Switch) -> str:
     body = f"""
 BEGIN
     PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname IN ({literal(switch.live)}, {literal(switch.arriving)})
+    WHERE datname IN ({literal(switch.live)}, {literal(switch.arriving)}, {literal(switch.aside)})
         AND (usename = current_user OR current_setting('is_superuser') = 'on')
         AND state = 'idle' AND state_change < clock_timestamp() - interval '{IDLE}';
 END"""
@@ -84,12 +89,13 @@ def end_all(switch: Switch, seconds: float, *, idle: bool = False) -> str:
 DECLARE
     old oid := (SELECT oid FROM pg_database WHERE datname = {live});
     new oid := (SELECT oid FROM pg_database WHERE datname = {incoming});
+    aside oid := (SELECT oid FROM pg_database WHERE datname = {literal(switch.aside)});
     deadline timestamptz := clock_timestamp() + interval '{seconds} s';
 BEGIN
     WHILE clock_timestamp() < deadline AND {waiting} LOOP
         PERFORM pg_stat_clear_snapshot();
         PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
-        WHERE (datid = old OR (datid = new AND {waiting})) AND {chosen}
+        WHERE (datid IN (old, aside) OR (datid = new AND {waiting})) AND {chosen}
             AND (usename = current_user OR current_setting('is_superuser') = 'on');
         PERFORM pg_sleep(0.01);
     END LOOP;

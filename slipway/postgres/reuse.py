@@ -1,7 +1,7 @@
-"""Find what the live database has already, so that it need not be sent."""
+"""Find what a database of the target has already, so that it need not be sent."""
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,38 +28,39 @@ READ = 1 << 18
 
 @dataclass
 class Reuse:
-    """Hold a snapshot of the live database, and what the source has in common with it.
+    """Hold a snapshot of a database of the target, and what the source has in common with it.
 
     `received` are the bytes that the comparison took.
     """
 
     shell: Shell
     ends: Ends
+    database: str
     same_encoding: bool
     snapshot: str = ""
     candidates: list[Table] = field(default_factory=list)
     shared: dict[str, Shared] = field(default_factory=dict)
     received: int = 0
 
-    def compare(self, snapshot: str) -> None:
+    def compare(self, snapshot: str, ready: Callable[[], object] = lambda: None) -> None:
         """Compare the candidates with those in a snapshot of the source.
 
-        Where the live database cannot be read they count as new. Raises DatabaseError or
+        `ready` waits until the other database can be read; the source is read meanwhile. Where
+        that database cannot be read they count as new. Raises DatabaseError or
         HostError where the source cannot.
         """
         if not self.candidates:
             return
         ends = self.ends
         ask = partial(parts.sums, self.candidates, same_encoding=self.same_encoding)
-        with (
-            self._asked(ends.source, ends.database, snapshot, ask()) as source,
-            self._asked(ends.target, ends.names.live, self.snapshot, ask(weak=True)) as live,
-        ):
-            found = parts.compared(self.candidates, self._read(source), self._read(live))
-            if code := source.process.wait():
-                raise source.failure(code)
-            for one in found.values():
-                one.whole = one.whole or live.process.wait() != 0
+        with self._asked(ends.source, ends.database, snapshot, ask()) as source:
+            ready()
+            with self._asked(ends.target, self.database, self.snapshot, ask(weak=True)) as there:
+                found = parts.compared(self.candidates, self._read(source), self._read(there))
+                if code := source.process.wait():
+                    raise source.failure(code)
+                for one in found.values():
+                    one.whole = one.whole or there.process.wait() != 0
         self.shared = found
 
     def of(self, table: Table) -> Shared | None:
@@ -102,18 +103,18 @@ def opened(
     Its tables that were `there` a moment ago tell whether anything is worth comparing. Where
     nothing is, or no snapshot can be had, there is nothing to reuse.
     """
-    reuse = Reuse(shell, ends, same_encoding)
+    reuse = Reuse(shell, ends, ends.names.live, same_encoding)
     if not parts.candidates(wanted, there):
         yield reuse
         return
-    with Session(shell, ends.target, ends.names.live, OPTIONS) as live:
+    with Session(shell, ends.target, reuse.database, OPTIONS) as session:
         try:
-            snapshot, now = live.ask(SNAPSHOT, tables.TABLES)
+            snapshot, now = session.ask(SNAPSHOT, tables.TABLES)
             reuse.snapshot = snapshot[0][0]
             reuse.candidates = parts.candidates(wanted, tables.read(now))
         except DatabaseError:
             reuse.candidates = []
         if not reuse.candidates:
             # Nobody may be kept from changing what is not read.
-            live.close()
+            session.close()
         yield reuse

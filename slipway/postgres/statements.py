@@ -10,6 +10,9 @@ from slipway.postgres.quoting import identifier, literal
 
 # What the sessions of a push call themselves.
 APPLICATION = "slipway"
+# What two databases of the same kind need not have in common.
+UNLIKE = "oid,datname,datdba,datistemplate,datallowconn,datconnlimit,datacl,datfrozenxid,datminmxid"
+FIRST_USER_OID = 16384
 # Lists are stored quoted: quoting them again would make one name of them.
 LISTS = "'search_path', 'session_preload_libraries', 'local_preload_libraries', 'temp_tablespaces'"
 
@@ -23,6 +26,14 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND {OWN};
 """
 
+STATES = f"""
+SELECT format('SELECT %L, last_value, is_called FROM %s', s.name, s.name) FROM (
+    SELECT format('%I.%I', n.nspname, c.relname) AS name
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND {OWN}) AS s
+\\gexec
+"""
+
 # Partitions are analyzed with the whole; what takes longest comes first.
 ANALYZED = f"""
 SELECT format('%I.%I', n.nspname, c.relname)
@@ -31,22 +42,25 @@ WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND NOT c.relispa
 ORDER BY c.relkind <> 'p', pg_relation_size(c.oid) DESC;
 """
 
+# What pg_dump leaves out, or the server makes and names by itself for partitions, is not counted.
 INVENTORY = f"""
 SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'view' ELSE 'index' END,
     format('%I.%I', n.nspname, c.relname), ''
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_index i ON i.indexrelid = c.oid
 WHERE c.relkind IN ('i', 'I', 'v', 'm') AND n.nspname <> 'pg_toast'
-    AND c.relpersistence <> 't' AND {OWN}
+    AND (c.relkind <> 'i' OR i.indisvalid) AND c.relpersistence <> 't' AND {OWN}
 UNION ALL
 SELECT 'constraint', format('%I on %I.%I', o.conname, n.nspname, c.relname), ''
 FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid
     JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE o.contype IN ('c', 'p', 'u', 'f', 'x') AND c.relpersistence <> 't' AND {OWN}
+WHERE o.contype IN ('c', 'p', 'u', 'f', 'x') AND o.conparentid = 0
+    AND c.relpersistence <> 't' AND {OWN}
 UNION ALL
 SELECT 'trigger', format('%I on %I.%I', t.tgname, n.nspname, c.relname), ''
 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
     JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE NOT t.tgisinternal AND c.relpersistence <> 't' AND {OWN}
+WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND c.relpersistence <> 't' AND {OWN}
 UNION ALL
 SELECT 'large objects', '', count(*)::text FROM pg_largeobject_metadata;
 """
@@ -102,6 +116,11 @@ SELECT json_build_object(
     'lz4', EXISTS (SELECT FROM pg_settings
         WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)),
     'superuser', current_setting('is_superuser') = 'on',
+    'log', (SELECT setting::bigint << 20 FROM pg_settings WHERE name = 'max_wal_size'),
+    'requires', (SELECT json_object_agg(v.name, v.requires)
+        FROM pg_available_extension_versions v
+        JOIN pg_available_extensions a ON a.name = v.name AND a.default_version = v.version
+        WHERE v.requires IS NOT NULL),
     'folder', (SELECT setting FROM pg_settings WHERE name = 'data_directory'));
 """
 
@@ -121,6 +140,16 @@ SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_
 def lease(names: Names) -> str:
     """Try to become the only push to this database; the answer is `t` or `f`."""
     return f"SELECT pg_try_advisory_lock(hashtextextended({literal('slipway ' + names.live)}, 0));"
+
+
+def number(database: str) -> str:
+    """Ask for the number that a database keeps, whatever its name is."""
+    return f"SELECT oid FROM pg_database WHERE datname = {literal(database)};"
+
+
+def named(number: str) -> str:
+    """Ask for the name that a database has now."""
+    return f"SELECT datname FROM pg_database WHERE oid = {int(number)};"
 
 
 def rename(old: str, new: str) -> str:
@@ -148,6 +177,62 @@ def create(database: str, owner: str, live: dict[str, object]) -> str:
     elif live.get("datlocprovider") == "b":
         words += f" LOCALE_PROVIDER builtin BUILTIN_LOCALE {locale}"
     return f"{words} CONNECTION LIMIT {live['datconnlimit']};"
+
+
+def create_from(template: str, database: str, owner: str, live: dict[str, object]) -> str:
+    """Create a database as a copy of another one, to which nobody may be connected."""
+    words = f"CREATE DATABASE {identifier(database)} OWNER {identifier(owner)}"
+    words += f" TEMPLATE {identifier(template)} STRATEGY FILE_COPY"
+    return f"{words} CONNECTION LIMIT {live['datconnlimit']};"
+
+
+def renewable(live: str, owner: str) -> str:
+    """Ask a database whether a copy of it would be one that a restore has made.
+
+    The schema is not asked for; what a restore makes anew is: indexes that sort as the system
+    does now, extensions of the server's version, one owner. Nor may there be what cannot be told
+    apart by rows, or fires whatever the session says. The answer is `t` or `f`.
+    """
+    role = f"{literal(identifier(owner))}::regrole"
+    return f"""
+SELECT NOT (EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+        AND backend_type = 'client backend' AND application_name <> {literal(APPLICATION)})
+    OR EXISTS (SELECT FROM pg_largeobject_metadata)
+    OR EXISTS (SELECT FROM pg_class WHERE relkind = 'm' OR relforcerowsecurity)
+    OR EXISTS (SELECT FROM pg_trigger WHERE tgenabled IN ('A', 'R'))
+    OR EXISTS (SELECT FROM pg_rewrite WHERE ev_enabled IN ('A', 'R'))
+    OR EXISTS (SELECT FROM pg_extension e LEFT JOIN pg_available_extensions a ON a.name = e.extname
+        WHERE e.extconfig IS NOT NULL OR e.extversion IS DISTINCT FROM a.default_version)
+    OR EXISTS (SELECT FROM pg_collation WHERE collversion <> pg_collation_actual_version(oid))
+    OR EXISTS (SELECT FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
+        WHERE d.datname = current_database() AND s.deptype = 'o'
+            AND s.refobjid <> {role})
+    OR EXISTS (SELECT FROM (
+            SELECT 'pg_class'::regclass, oid, relowner FROM pg_class
+                WHERE relkind IN ('r', 'p', 'v', 'S', 'f') AND relpersistence <> 't'
+            UNION ALL SELECT 'pg_proc'::regclass, oid, proowner FROM pg_proc
+            UNION ALL SELECT 'pg_type'::regclass, oid, typowner FROM pg_type
+                WHERE typtype IN ('d', 'e', 'r')
+            UNION ALL SELECT 'pg_namespace'::regclass, oid, nspowner FROM pg_namespace
+                WHERE nspname !~ '^pg_') AS o (kind, oid, owner)
+        WHERE o.oid >= {FIRST_USER_OID} AND o.owner <> {role}
+            AND NOT EXISTS (SELECT FROM pg_depend e
+                WHERE e.classid = o.kind AND e.objid = o.oid AND e.deptype = 'e')))
+    AND (SELECT count(DISTINCT to_jsonb(d) - '{{{UNLIKE}}}'::text[]) = 1
+            AND bool_and(datcollversion IS NOT DISTINCT FROM
+                pg_database_collation_actual_version(oid))
+        FROM pg_database d WHERE datname IN (current_database(), {literal(live)}));
+"""
+
+
+def states(sequences: Sequence[Sequence[str]]) -> str:
+    """Give sequences the states that STATES has told of others."""
+    values = ", ".join(
+        f"({literal(name)}, {int(last)}, {literal(called)}::boolean)"
+        for name, last, called in sequences
+    )
+    setting = "SELECT setval(name::regclass, last, called)"
+    return f"{setting} FROM (VALUES {values}) AS s (name, last, called);" if values else ""
 
 
 def inherited(names: Names) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from slipway.postgres.programs import Rows
 from slipway.postgres.quoting import literal
-from slipway.postgres.statements import OWN
+from slipway.postgres.statements import FIRST_USER_OID, OWN
 
 # A table of this many bytes is worth a connection of its own.
 LARGE = 8 << 20
@@ -25,7 +25,6 @@ HASHED = {"int2", "int4", "int8", "bool", "oid", "bytea", "uuid", "date", "times
 HASHED |= {"timestamptz", "time"}
 # Blanks at the end of a bpchar do not count, and its cast to text drops them, too.
 TEXTS = {"text", "varchar", "bpchar"}
-FIRST_USER_OID = 16384
 
 TABLES = f"""
 SELECT json_build_object('name', format('%I.%I', n.nspname, c.relname),
@@ -112,10 +111,10 @@ def unload(table: Table, snapshot: str) -> list[str]:
     return [PLAIN, *reading(snapshot), copy, "COMMIT"]
 
 
-def reading(snapshot: str) -> list[str]:
-    """Begin to read what another session has exported."""
+def reading(snapshot: str = "") -> list[str]:
+    """Begin to read what another session has exported, or what there is."""
     begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-    return [begin, f"SET TRANSACTION SNAPSHOT {literal(snapshot)}"]
+    return [begin, f"SET TRANSACTION SNAPSHOT {literal(snapshot)}"] if snapshot else [begin]
 
 
 def writing(table: Table, rows: str) -> str:

@@ -86,3 +86,24 @@ def test_answers_are_read() -> None:
     answer: dict[str, object] = {"version": 1, "role": False, "live": None}
     answer |= {"extensions": {}, "lz4": False, "folder": "/"}
     assert Target.read(json.dumps(answer)).live is None
+
+
+def test_the_log_of_the_writes_needs_room_as_well() -> None:
+    size = SOURCE.size
+    needed = int(size * facts.ROOM) + facts.SPARE
+    check(free=needed)
+    check(free=needed + 7, target=replace(TARGET, log=7))
+    with pytest.raises(DatabaseError, match="free on its disk"):
+        check(free=needed + 6, target=replace(TARGET, log=7))
+    check(free=needed + size, target=replace(TARGET, log=100 * size))
+
+
+def test_what_an_administrators_extension_needs_is_his_too() -> None:
+    source = replace(SOURCE, extensions={"cube": "a", "hstore": "b", "earthdistance": "c"})
+    known = {"cube": True, "hstore": True, "earthdistance": False}
+    target = replace(TARGET, extensions=known, requires={"earthdistance": ["cube"], "x": ["y"]})
+    found = Facts(source, target, MACHINE, MACHINE)
+    assert found.untrusted == {"cube": "a", "earthdistance": "c"}
+    assert Facts(source, replace(target, requires=None), MACHINE, MACHINE).untrusted == {
+        "earthdistance": "c"
+    }

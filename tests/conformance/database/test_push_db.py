@@ -8,6 +8,7 @@ from slipway.console import Console
 from slipway.database import push_db
 from slipway.errors import DatabaseError
 from slipway.postgres import beside, compare, reuse, statements, tables
+from slipway.postgres.beside import CopyDiffers
 from slipway.postgres.facts import Facts, Source, Target
 from slipway.postgres.programs import Machine
 from slipway.postgres.quoting import identifier
@@ -63,6 +64,33 @@ def test_large_tables_arrive_beside_each_other(
     assert pair.live(FINGERPRINT) == pair.source.query(FINGERPRINT, "local")
     assert pair.live(content.ODD_SEEN) == pair.source.query(content.ODD_SEEN, "local")
     assert pair.live(STRANGERS) == []
+
+
+def test_what_a_restore_does_not_make_or_names_otherwise_is_no_difference(pair: Pair) -> None:
+    pair.fresh("""
+CREATE TABLE broken (a int);
+CREATE INDEX broken_a ON broken (a);
+UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'broken_a'::regclass;
+CREATE TABLE parted (n int PRIMARY KEY) PARTITION BY RANGE (n);
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (1) TO (2);
+CREATE TABLE parted_2 PARTITION OF parted FOR VALUES FROM (2) TO (3);
+CREATE TABLE parted_3 PARTITION OF parted FOR VALUES FROM (3) TO (4);
+CREATE TABLE referring (n int REFERENCES parted);
+ALTER TABLE parted DETACH PARTITION parted_2;
+DROP TABLE parted_2;
+CREATE FUNCTION touch () RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER touched AFTER INSERT ON parted FOR EACH ROW EXECUTE FUNCTION touch();
+""")
+    push(pair)
+    assert pair.live("SELECT to_regclass('broken_a') IS NULL;") == [["t"]]
+    push(pair)
+
+
+def test_an_extension_arrives_with_those_that_it_needs(pair: Pair) -> None:
+    pair.fresh("CREATE EXTENSION cube; CREATE EXTENSION earthdistance; CREATE TABLE a (c cube);")
+    push(pair)
+    names = "SELECT string_agg(extname, ' ' ORDER BY oid) FROM pg_extension;"
+    assert pair.live(names) == [["plpgsql cube earthdistance"]]
 
 
 def test_the_site_owns_what_arrived_and_goes_on_counting(pair: Pair) -> None:
@@ -192,10 +220,10 @@ def test_a_row_that_did_not_arrive_is_found(pair: Pair) -> None:
             filled = beside.fill(shell, pair.ends, found, source, ready, lambda _: None)
         beside.verify(admin, second, pair.ends, found, filled)
         pair.target.query("UPDATE marker SET text = 'New';", pair.ends.names.incoming)
-        with pytest.raises(DatabaseError, match=r"public\.marker has the same 1 rows, with other"):
+        with pytest.raises(CopyDiffers, match=r"public\.marker has the same 1 rows, with other"):
             beside.verify(admin, second, pair.ends, found, filled)
         pair.target.query("DELETE FROM marker;", pair.ends.names.incoming)
-        with pytest.raises(DatabaseError, match=r"table public\.marker has 1 rows here, 0 there"):
+        with pytest.raises(CopyDiffers, match=r"table public\.marker has 1 rows here, 0 there"):
             beside.verify(admin, second, pair.ends, found, filled)
 
 

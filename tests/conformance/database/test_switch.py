@@ -1,17 +1,22 @@
 """Switch while clients ask: what they notice, and who may hold it up."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
+from slipway import interrupt
 from slipway.console import Console
-from slipway.database import push_db
+from slipway.database import push_db, undo_db
 from slipway.errors import DatabaseError
-from slipway.postgres import switch
+from slipway.postgres import cutover, statements, switch
+from slipway.postgres.renaming import Switch
 from slipway.postgres.session import Session
 from tests.conformance.database import content
 from tests.conformance.database.servers import SITE, Pair, docker, shell, until
@@ -116,3 +121,86 @@ def test_what_cannot_be_ended_leaves_the_old_database_serving(
         assert (pair.marker(), pair.databases()) == ("old", {SITE})
     finally:
         pair.live("ROLLBACK PREPARED 'stuck';")
+
+
+def test_whoever_looks_at_the_kept_database_does_not_hold_it_up(pair: Pair) -> None:
+    pair.fresh(content.SMALL)
+    push(pair)
+    with Session(shell, pair.ends.target, f"{SITE}__previous") as looking:
+        looking.query("SET application_name = 'monitoring';")
+        with Session(shell, pair.ends.target, f"{SITE}__previous") as working:
+            working.post("SELECT pg_sleep(300);")
+            fields = push(pair)
+    assert pair.databases() == {SITE, f"{SITE}__previous"}
+    assert float(str(fields["downtime_ms"])) < 2000
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_after_a_lost_connection_it_is_known_which_database_serves(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], made: bool
+) -> None:
+    def lost(admin: Session, second: Session, step: Switch) -> float:
+        if made:
+            real(admin, second, step)
+        admin.query("SELECT pg_terminate_backend(pg_backend_pid());")
+        raise AssertionError
+
+    real = switch.switch
+    pair.fresh(content.SMALL)
+    push(pair)
+    monkeypatch.setattr(cutover, "switch", lost)
+    pair.source.query("UPDATE marker SET text = 'newer';", "local")
+    if made:
+        push(pair)
+        assert "the switch was made, and then: host1: terminating" in capsys.readouterr().err
+    else:
+        with pytest.raises(DatabaseError, match="terminating connection"):
+            push(pair)
+    assert pair.marker() == ("newer" if made else "new")
+    monkeypatch.setattr(cutover, "switch", real)
+    assert undo_db(environment(), Console(as_json=True), ends=pair.ends)
+    assert pair.marker() == ("new" if made else "old")
+
+
+def test_where_nobody_can_tell_which_database_serves_it_says_so(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: str) -> None:
+        raise DatabaseError("host1", "is gone")
+
+    def lost(*_: object) -> float:
+        monkeypatch.setattr(cutover, "Client", lambda *_: SimpleNamespace(query=gone))
+        raise DatabaseError("host1", "the connection was lost")
+
+    pair.fresh(content.SMALL)
+    monkeypatch.setattr(cutover, "TELLING_SECONDS", 0.1)
+    monkeypatch.setattr(cutover, "switch", lost)
+    with pytest.raises(DatabaseError, match="host1: whether the switch was made is not known"):
+        push(pair)
+
+
+def test_an_interrupt_during_the_switch_waits_for_it_and_for_no_clearing_up(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(admin: Session, second: Session, step: Switch) -> float:
+        os.kill(os.getpid(), signal.SIGINT)
+        return real(admin, second, step)
+
+    def dropping(database: str) -> str:
+        if database.endswith("__outdated"):
+            raise KeyboardInterrupt
+        return drop(database)
+
+    real, drop = switch.switch, statements.drop
+    pair.fresh(content.SMALL)
+    push(pair)
+    monkeypatch.setattr(cutover, "switch", interrupted)
+    monkeypatch.setattr(statements, "drop", dropping)
+    push(pair)
+    said = capsys.readouterr().err
+    assert "the switch is under way" in said
+    assert "the next run removes site__outdated" in said
+    assert interrupt.advice().startswith("the switch was made before")
+    monkeypatch.undo()
+    push(pair)
+    assert pair.databases() == {SITE, f"{SITE}__previous"}
