@@ -47,8 +47,13 @@ def push_db(
     console.title(f"Push {what} to {environment.name} ({environment.site.url})")
     if ends is None:
         ends = find_target(shell, environment) if dump else find(shell, environment, url)
-    with cleans_up(), server.reached(shell, ends.target) as target:
-        ends, held = replace(ends, target=target), _leased(shell, environment, target, PUSHES)
+    with (
+        cleans_up(),
+        server.reached(shell, ends.source) as source,
+        server.reached(shell, ends.target) as target,
+    ):
+        ends = replace(ends, source=source, target=target)
+        held = _leased(shell, environment, target, PUSHES)
         if dump:
             moved = restore_file(shell, console, ends, Path(dump), held=held)
         else:

@@ -23,9 +23,25 @@ TAIL, CHUNK = 400, 1 << 18
 FAST = "-c synchronous_commit=off"
 HAS_ZSTD = """command -v zstd >/dev/null ||
 { echo 'error: no zstd in the image of the database; unpack the dump first' >&2; exit 1; }"""
-# What plain SQL says of owners and grants, but never a row of a table.
-OWNERS = r"/^COPY .* FROM stdin;$/,/^\\\.$/b; /^ALTER .* OWNER TO .*;$/d; /^(GRANT|REVOKE) .*;$/d"
-OWNERS += "; /^ALTER DEFAULT PRIVILEGES .*;$/d"
+# Leaves out of plain SQL what it says of owners and grants: as pg_dump writes it, in the entries
+# where it writes it, and never a row of a table nor a line of a function.
+OWNERS = r"""
+{ line = $0; blank = (before == ""); before = line }
+copying { if (line == "\\.") copying = 0; print; next }
+body { if (index(line, body)) body = ""; print; next }
+/^-- (Data for )?Name: .*; Type: .*; Schema: / {
+    type = line; sub(/^.*; Type: /, "", type); sub(/; Schema: .*$/, "", type)
+}
+/^COPY .* FROM stdin;$/ { copying = 1 }
+type == "TABLE DATA" { print; next }
+match(line, /^    AS \$[A-Za-z_]*\$/) {
+    tag = substr(line, RSTART + 7, RLENGTH - 7)
+    if (!index(substr(line, RSTART + RLENGTH), tag)) body = tag
+}
+blank && /^ALTER .* OWNER TO .*;$/ { next }
+type ~ /ACL$/ && /^(GRANT|REVOKE|ALTER DEFAULT PRIVILEGES) .*;$/ { next }
+{ print }
+"""
 
 
 def form(path: Path) -> str:
@@ -128,7 +144,7 @@ IFS= read -r -N 5 magic
 if [ "$magic" = PGDMP ]; then {{ printf PGDMP; cat; }} | {archive}; exit; fi
 end=$(mktemp) && trap 'rm -f "$end"' EXIT
 exec 9> >(tail -c {TAIL} >"$end"); tail=$!
-{{ printf %s "$magic"; cat; }} | tee /dev/fd/9 | sed -E {shlex.quote(OWNERS)} \\
+{{ printf %s "$magic"; cat; }} | tee /dev/fd/9 | awk {shlex.quote(OWNERS)} \\
     | {shlex.join(words)} >/dev/null || exit
 exec 9>&-; wait "$tail"
 grep -q {shlex.quote(END)} "$end" || {{ echo 'error: the dump is not whole' >&2; exit 1; }}

@@ -1,6 +1,7 @@
 """Run PostgreSQL's programs in a container, on this machine or on a host."""
 
 import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -21,11 +22,15 @@ from slipway.settings.database import IMAGE
 from slipway.settings.hosts import Host
 
 SUPERUSER = "postgres"
-ROOT_FILE = "/run/authorities.pem"
+ROOT_FILE, PASSWORD_FILE = "/run/authorities.pem", "/run/password"
 # What libpq calls the authorities that the image knows.
 SYSTEM = "system"
 # A push that waits for its slower half must not be taken for one that was forgotten.
 PATIENCE = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+MEMORY = "/dev/shm"  # noqa: S108
+# What a run that was killed has left there is removed by one of a later day.
+KEEP = f"""umask 077; cat >"$1"
+find {MEMORY} -maxdepth 1 -name 'slipway-*.p*' -user "$(id -un)" -mtime +0 -delete"""
 PROJECT, SERVICE = "com.docker.compose.project", "com.docker.compose.service"
 SWARM_SERVICE = "com.docker.swarm.service.name"
 
@@ -43,8 +48,8 @@ class Server:
 
     `where` names it in messages; without `host` its container runs on this machine. A server
     elsewhere has an `address` instead of a container: its programs run in containers of their
-    own, of `image`, on the host if there is one. `secrets_file` lies there and holds the password;
-    so does, once the server is reached, `root_file` with the authorities that may vouch for it.
+    own, of `image`, on the host if there is one. Once it is reached, `secrets_file` lies there and
+    holds the password, and so does `root_file` with the authorities that may vouch for it.
     """
 
     where: str
@@ -72,9 +77,10 @@ class Server:
         words += ["--env", "PGCLIENTENCODING=UTF8", "--env", f"PGOPTIONS={PATIENCE} {options}"]
         if self.host:
             return ssh.remote(self.host, *words, *self._run(argv))
-        if self.password:
-            words += ["--env", "PGPASSWORD"]
-        return Command.of(*words, *self._run(argv), env=self._secrets())
+        # Of a container that is there already nobody can ask for the variables of a program.
+        secret = {"PGPASSWORD": self.password} if self.password and not self.address else {}
+        words += [word for name in secret for word in ("--env", name)]
+        return Command.of(*words, *self._run(argv), env=secret)
 
     def failure(self, said: str, code: int) -> SlipwayError:
         """Turn what a program wrote to its standard error into one line."""
@@ -93,15 +99,15 @@ class Server:
             words += ["--env", f"PGSSLROOTCERT={ROOT_FILE}"]
         elif at.sslrootcert == SYSTEM:
             words += ["--env", f"PGSSLROOTCERT={SYSTEM}"]
-        return [*words, "--env-file", self.secrets_file] if self.secrets_file else words
+        if self.secrets_file:
+            words += ["--volume", f"{self.secrets_file}:{PASSWORD_FILE}:ro"]
+            words += ["--env", f"PGPASSFILE={PASSWORD_FILE}"]
+        return words
 
     def _run(self, argv: list[str]) -> list[str]:
         if self.address:
             return ["--entrypoint", argv[0], self.image, *argv[1:]]
         return [self.container, *argv]
-
-    def _secrets(self) -> dict[str, Secret]:
-        return {"PGPASSWORD": self.password} if self.password else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +156,26 @@ def local(environment: Environment) -> tuple[Server, str]:
 
 @contextmanager
 def reached(shell: Shell, found: Server) -> Iterator[Server]:
-    """Keep what opens a server elsewhere in the memory of the host, as long as it is open.
+    """Keep what opens a server elsewhere beside its programs, as long as the context is open.
 
-    The password is in a file that only its owner reads: the command lines of a host are for all
-    to see. Raises HostError.
+    The password is in a file that only its owner reads, in the memory where there is such a
+    folder: command lines and the variables of containers are for others to see, too. Raises
+    HostError.
     """
-    if not (found.host and found.address):
+    if not found.address:
         yield found
         return
-    path = f"/dev/shm/slipway-{secrets.token_hex(8)}"  # noqa: S108
-    kept = replace(found, secrets_file=f"{path}.env")
-    line = Secret(f"PGPASSWORD={found.address.password.reveal()}\n")
+    password = found.address.password.reveal().replace("\\", "\\\\").replace(":", "\\:")
+    line = Secret(f"*:*:*:*:{password}\n")
+    if not found.host:
+        folder = MEMORY if Path(MEMORY).is_dir() else None
+        with tempfile.NamedTemporaryFile(dir=folder, prefix="slipway-", suffix=".pgpass") as file:
+            file.write(line.reveal().encode())
+            file.flush()
+            yield replace(found, secrets_file=file.name)
+        return
+    path = f"{MEMORY}/slipway-{secrets.token_hex(8)}"
+    kept = replace(found, secrets_file=f"{path}.pgpass")
     try:
         _keep(shell, found.host, kept.secrets_file, line)
         if found.root_file:
@@ -170,12 +185,11 @@ def reached(shell: Shell, found: Server) -> Iterator[Server]:
     finally:
         # What went wrong before is what is told of.
         with suppress(HostError):
-            ssh.run(shell, found.host, "rm", "-f", f"{path}.env", f"{path}.pem", check=False)
+            ssh.run(shell, found.host, "rm", "-f", f"{path}.pgpass", f"{path}.pem", check=False)
 
 
 def _keep(shell: Shell, host: Host, path: str, content: bytes | Secret) -> None:
-    write = ("sh", "-c", 'umask 077; exec cat >"$1"', "sh", path)
-    ssh.run(shell, host, *write, stdin=content)
+    ssh.run(shell, host, "sh", "-c", KEEP, "sh", path, stdin=content)
 
 
 def elsewhere(

@@ -2,13 +2,15 @@
 
 A switch of databases ends connections, and for a moment a new one may be refused. A statement is
 repeated only where nothing of it can have happened: the server says that it ended the connection,
-and no transaction was under way before the statement.
+and no transaction was under way before the statement. What Django remembers of the database before
+is forgotten.
 """
 
 import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from django.apps import apps
 from django.db import OperationalError
 from django.db.backends.postgresql import base
 from psycopg.pq import TransactionStatus
@@ -20,6 +22,11 @@ PASSING = (ENDED, "is not currently accepting connections", "closed the connecti
 RENAMED = "database "
 CONNECT_SECONDS = 2.0
 PAUSE_SECONDS = 0.02
+NUMBER = "SELECT oid FROM pg_database WHERE datname = current_database()"
+# What Django remembers of a database for as long as a process lives.
+REMEMBERED = (("contenttypes", "ContentType"), ("sites", "Site"))
+# The number of the database that each connection of the settings led to last.
+numbers: dict[str, int] = {}
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -40,6 +47,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
                     raise
                 time.sleep(PAUSE_SECONDS)
 
+    def init_connection_state(self) -> None:
+        """Forget what was remembered of another database that had this name before."""
+        super().init_connection_state()
+        with self.connection.cursor() as cursor:
+            [number] = cursor.execute(NUMBER).fetchone()
+        if numbers.setdefault(self.alias, number) != number:
+            numbers[self.alias] = number
+            forget()
+
     def renew(self) -> None:
         """Take another connection in the place of one that was ended, in the same mode."""
         autocommit = self.autocommit
@@ -52,6 +68,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self._set_autocommit(autocommit)
         self.autocommit = autocommit
         self.errors_occurred = False
+
+
+def forget() -> None:
+    """Let the next query for a content type or a site ask the database."""
+    for label, model in REMEMBERED:
+        if apps.is_installed(f"django.contrib.{label}"):
+            apps.get_model(label, model).objects.clear_cache()
 
 
 def again(execute: Callable, sql: str, params: object, many: bool, context: dict):

@@ -62,3 +62,14 @@ class AgainTests(SimpleTestCase):
         self.assertTrue(base.passes('FATAL:  database "site" does not exist'))
         self.assertFalse(base.passes('FATAL:  password authentication failed for user "site"'))
         self.assertFalse(base.passes('FATAL:  role "site" does not exist'))
+
+
+class RememberedTests(SimpleTestCase):
+    def test_what_is_remembered_of_another_database_is_forgotten(self) -> None:
+        from django.contrib.contenttypes.models import ContentType
+
+        found = ContentType(id=7, app_label="auth", model="group")
+        ContentType.objects._add_to_cache("default", found)
+        self.assertEqual(ContentType.objects.get_for_id(7), found)
+        base.forget()
+        self.assertEqual(ContentType.objects._cache, {})

@@ -26,6 +26,7 @@ from tests.conformance.database.servers import IMAGE, shell, started
 from tests.unit.factory import environment
 
 # Whoever runs the same tests on this engine has others.
+PASSFILE = r"*:*:*:*:a\:managed\\secret"
 PROJECT = f"dbtest-{secrets.token_hex(4)}"
 HOST = f"{PROJECT}-host"
 PASSWORD = "a-secret-of-the-site"
@@ -132,6 +133,17 @@ def test_no_argument_shows_a_password(site: Environment) -> None:
     assert command.env["PGPASSWORD"] == Secret("a-local-secret")
 
 
+def test_no_container_shows_the_password_of_a_server_elsewhere(tmp_path: Path) -> None:
+    address = dsn.database(Secret("postgres://me:a%3Amanaged%5Csecret@db.example.com/site"))
+    with server.reached(shell, server.elsewhere(address, tmp_path)) as reached:
+        command, kept = reached.command(["psql"]), Path(reached.secrets_file)
+        assert kept.read_text() == f"{PASSFILE}\n"
+        assert kept.stat().st_mode & 0o777 == 0o600
+    assert not any("secret" in word for word in command.argv)
+    assert command.env == {}
+    assert not kept.exists()
+
+
 def test_a_site_that_does_not_run_here_is_refused(running: Environment, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"env/local\.env: DATABASE_URL is missing"):
         find(shell, replace(running, root=tmp_path))
@@ -154,17 +166,21 @@ def test_a_database_elsewhere_is_reached_from_the_host_without_showing_its_passw
     running: Environment,
 ) -> None:
     options = "sslmode=verify-full&sslrootcert=/app/authorities.pem"
-    url = Secret(f"postgres://me:a-managed-secret@db.example.com/site?{options}")
+    url = Secret(f"postgres://me:a%3Amanaged%5Csecret@db.example.com/site?{options}")
     (running.root / "app").mkdir()
     (running.root / "app" / "authorities.pem").write_text("certificates\n")
     found = find_target(shell, replace(running, variables={"DATABASE_URL": url})).target
     assert (found.where, found.user, found.host) == ("db.example.com", "me", running.manager)
     with server.reached(shell, found) as reached:
         words = reached.command(["psql"]).argv
-        assert host_says(running, "cat", reached.secrets_file) == "PGPASSWORD=a-managed-secret"
+        assert host_says(running, "cat", reached.secrets_file) == PASSFILE
         assert host_says(running, "stat", "--format=%a", reached.secrets_file) == "600"
         assert host_says(running, "cat", reached.root_file) == "certificates"
-    assert not any("a-managed-secret" in word for word in words)
+        left = "/dev/shm/slipway-0123456789abcdef.pgpass"
+        host_says(running, "touch", "--date=2 days ago", left)
+    with server.reached(shell, found):
+        assert "0123456789abcdef" not in host_says(running, "ls", "/dev/shm")
+    assert not any("managed" in word for word in words)
     assert "PGSSLMODE=verify-full" in words[-1]
     assert "slipway-" not in host_says(running, "ls", "/dev/shm")
 

@@ -48,6 +48,22 @@ def push(pair: Pair, dump: Path) -> dict[str, object]:
     return push_db(environment(), Console(as_json=True), dump=str(dump), ends=pair.ends)
 
 
+ME = "r'ole"
+LINES = "one\n\nALTER TABLE x OWNER TO y;\nGRANT SELECT ON x TO y;\nREVOKE ALL ON x FROM y;\nend"
+GRANTED = f"""
+CREATE FUNCTION speak () RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN '{LINES}';
+END $$;
+CREATE FUNCTION short () RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE ROLE "{ME}";
+GRANT SELECT ON trap TO "{ME}";
+ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO "{ME}";
+ALTER FUNCTION short OWNER TO "{ME}";
+CREATE TABLE told (id serial PRIMARY KEY, said text);
+ALTER TABLE told OWNER TO "{ME}";
+INSERT INTO told (said) VALUES ('{LINES}');
+"""
 FORMS = [["-Fc"], ["-Fd"], [], ["-Fc", "gzip"], ["gzip"], ["-Fc", "zstd"], ["zstd"]]
 
 
@@ -68,6 +84,26 @@ def test_a_dump_of_every_form_is_restored(pair: Pair, tmp_path: Path, options: l
     assert (pair.marker(), pair.databases()) == ("new", {SITE, "site__previous"})
     assert pair.live("SELECT t FROM trap;") == [["ALTER TABLE x OWNER TO y;"]]
     owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname IN ('public', 'other');"
+    assert pair.live(owners) == [[SITE]]
+
+
+@pytest.mark.parametrize(
+    "options", [[], ["--inserts"], ["--column-inserts", "--rows-per-insert=9"]]
+)
+def test_of_plain_sql_only_owners_and_grants_are_left_out(
+    pair: Pair, tmp_path: Path, options: list[str]
+) -> None:
+    pair.fresh(TABLE + GRANTED)
+    path = dumped(pair, tmp_path, *options)
+    try:
+        push(pair, path)
+    finally:
+        pair.source.query("DROP DATABASE local;")
+        pair.source.query(f'DROP ROLE "{ME}";')
+    assert pair.live("SELECT said = speak() FROM told;") == [["t"]]
+    assert pair.live("SELECT said FROM told;") == [[LINES]]
+    assert pair.live("SELECT short(), count(*) FROM pg_default_acl;") == [["1", "0"]]
+    owners = "SELECT DISTINCT relowner::regrole FROM pg_class WHERE relname IN ('told', 'trap');"
     assert pair.live(owners) == [[SITE]]
 
 
