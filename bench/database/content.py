@@ -1,6 +1,11 @@
 """Write the databases to be pushed (pure)."""
 
-CHANGED = "UPDATE document SET title = title || '!', revised = now() WHERE id % 100 = 1;"
+
+def changed(turn: int) -> str:
+    """Write what changes one row in a hundred of L, others each time."""
+    return (
+        f"UPDATE document SET title = title || '!', revised = now() WHERE id % 100 = {int(turn)};"
+    )
 
 
 def small(tables: int = 200, rows: int = 250) -> str:
