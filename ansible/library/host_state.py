@@ -98,7 +98,8 @@ def said(*words: str) -> str:
     program = shutil.which(words[0], path=PROGRAMS)
     if not program:
         return ""
-    return subprocess.run([program, *words[1:]], capture_output=True, text=True).stdout
+    run = subprocess.run([program, *words[1:]], capture_output=True, text=True, errors="replace")
+    return run.stdout
 
 
 def units() -> dict[str, dict[str, bool]]:
@@ -148,11 +149,14 @@ def own_keys() -> list[str]:
 
 
 def keys_of(user: str) -> list[str]:
-    """Return the lines of a user's authorized_keys."""
+    """Return the lines of a user's authorized_keys; none of one that cannot be read."""
     path = Path(pwd.getpwnam(user).pw_dir, ".ssh/authorized_keys")
-    if not path.is_file():
+    try:
+        # A comment may be in any encoding.
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
         return []
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [line.strip() for line in text.splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
 

@@ -154,12 +154,38 @@ def test_a_host_without_these_programs_says_nothing(monkeypatch: pytest.MonkeyPa
     assert (host_state.addresses(), host_state.packages()) == ({}, [])
 
 
-def test_keys_are_read_without_comments(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    class User:
-        pw_dir = str(tmp_path)
+class User:
+    """Stand for an entry of the list of users."""
 
-    monkeypatch.setattr(host_state.pwd, "getpwnam", lambda _: User)
+    def __init__(self, home: Any) -> None:
+        self.pw_dir = str(home)
+
+
+def test_keys_are_read_without_comments(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_state.pwd, "getpwnam", lambda _: User(tmp_path))
     assert host_state.keys_of("me") == []
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "authorized_keys").write_text("# Mine\n\nssh-ed25519 AAAA me\n")
     assert host_state.keys_of("me") == ["ssh-ed25519 AAAA me"]
+
+
+def test_keys_with_a_comment_in_another_encoding_are_read(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "authorized_keys").write_bytes(b"ssh-rsa AAAA J\xfcrg\nssh-rsa BBBB me\n")
+    monkeypatch.setattr(host_state.pwd, "getpwnam", lambda _: User(tmp_path))
+    assert host_state.keys_of("me") == ["ssh-rsa AAAA J\ufffdrg", "ssh-rsa BBBB me"]
+    json.dumps(host_state.keys_of("me")).encode()
+
+
+@pytest.mark.parametrize("refusal", [PermissionError, IsADirectoryError, TimeoutError])
+def test_homes_that_cannot_be_read_are_passed_over(
+    refusal: type[OSError], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> str:
+        raise refusal
+
+    monkeypatch.setattr(host_state.pwd, "getpwnam", lambda _: User(tmp_path))
+    monkeypatch.setattr(host_state.Path, "read_text", refuse)
+    assert host_state.keys_of("me") == []
