@@ -25,7 +25,7 @@ description:
   - Changes nothing, in check mode neither.
 options:
   patience:
-    description: How many seconds an engine that was just started may take to answer.
+    description: How many seconds to wait for the engine to answer, and its Swarm to have a leader.
     type: float
     default: 0
 """
@@ -61,7 +61,8 @@ class Engine(http.client.HTTPConnection):
     """Ask the Docker engine through its socket."""
 
     def __init__(self) -> None:
-        super().__init__("localhost", timeout=20)
+        # Asked for a Swarm whose leader was just lost, an engine says so after 20 s.
+        super().__init__("localhost", timeout=60)
 
     def connect(self) -> None:
         """Connect to the socket in the file system."""
@@ -71,10 +72,14 @@ class Engine(http.client.HTTPConnection):
 
     def get(self, path: str) -> Any:
         """Return the decoded answer, or an empty dictionary where the engine refuses."""
+        return self.asked(path) or {}
+
+    def asked(self, path: str) -> Any:
+        """Return the decoded answer, or None where the engine refuses."""
         self.request("GET", path)
         answer = self.getresponse()
         body = answer.read()
-        return json.loads(body) or {} if answer.status == 200 else {}
+        return json.loads(body) if answer.status == 200 else None
 
 
 def distribution() -> dict[str, Any]:
@@ -257,19 +262,23 @@ def of_engine(engine: Engine) -> dict[str, Any]:
 
 
 def of_manager(engine: Engine) -> dict[str, Any]:
-    """Return what only a manager of a Swarm tells."""
-    members = engine.get("/nodes")
+    """Return what only a manager of a Swarm tells, while there is a leader."""
+    members = engine.asked("/nodes")
+    if members is None:
+        return {"leaderless": True}
     nodes = {entry["ID"]: entry["Spec"].get("Labels") or {} for entry in members}
-    ready = sum(entry["Status"]["State"] == "ready" for entry in members)
+    up = [entry["ID"] for entry in members if entry["Status"]["State"] == "ready"]
     tasks = engine.get("/tasks?filters=" + quote('{"desired-state":["running"]}'))
     services = {entry["Spec"]["Name"]: entry for entry in engine.get("/services")}
     return {
         "networks": [entry["Name"] for entry in engine.get("/networks")],
         "secrets": [entry["Spec"]["Name"] for entry in engine.get("/secrets")],
         "revisions": {name: revision(entry) for name, entry in services.items()},
-        "settled": [name for name, entry in services.items() if settled(entry, tasks, ready)],
+        "settled": [name for name, entry in services.items() if settled(entry, tasks, len(up))],
         "failed": [name for name, entry in services.items() if given_up(entry)],
         "nodes": nodes,
+        "up": up,
+        "names": {entry["ID"]: entry["Description"]["Hostname"] for entry in members},
         "roles": {entry["ID"]: entry["Spec"]["Role"] for entry in members},
     }
 
@@ -322,6 +331,7 @@ def state() -> dict[str, Any]:
         "log_flags": log_flags(),
         **{"answers": False, "swarm": NO_SWARM, "images": []},
         **{"networks": [], "secrets": [], "nodes": {}, "roles": {}},
+        **{"leaderless": False, "up": [], "names": {}},
         **{"revisions": {}, "settled": [], "failed": []},
     }
     found.update(told())
@@ -344,10 +354,19 @@ def told() -> dict[str, Any]:
 
 
 def awaited(patience: float) -> None:
-    """Wait until the engine answers, or for `patience` seconds."""
+    """Wait until the engine answers and its Swarm has a leader, or for `patience` seconds."""
     deadline = time.monotonic() + patience
-    while time.monotonic() < deadline and not told().get("answers"):
+    while time.monotonic() < deadline and not ready(told()):
         time.sleep(PAUSE)
+
+
+def ready(found: dict[str, Any]) -> bool:
+    """Return whether an engine answers and has found the Swarm that it belongs to, if any."""
+    return (
+        bool(found.get("answers"))
+        and not found.get("leaderless")
+        and found["swarm"]["LocalNodeState"] != "pending"
+    )
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ def load() -> ModuleType:
 
 
 host_state = load()
+ANSWERS = {"answers": True, "swarm": host_state.NO_SWARM}
 FORM = {"ContainerSpec": {"Image": "postgres:17"}, "ForceUpdate": 0}
 
 
@@ -108,11 +109,46 @@ def test_a_host_without_an_engine_has_every_field(
 
 
 def test_an_engine_that_was_just_started_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = iter([{}, {}, {"answers": True}])
+    answers = iter([{}, {}, ANSWERS])
     monkeypatch.setattr(host_state, "told", lambda: next(answers))
     monkeypatch.setattr(host_state, "PAUSE", 0)
     host_state.awaited(60)
     assert next(answers, None) is None
+
+
+def test_a_swarm_is_waited_for_until_it_has_a_leader(monkeypatch: pytest.MonkeyPatch) -> None:
+    pending = {"answers": True, "swarm": {**host_state.NO_SWARM, "LocalNodeState": "pending"}}
+    answers = iter([{**ANSWERS, "leaderless": True}, pending, {**ANSWERS, "leaderless": False}])
+    monkeypatch.setattr(host_state, "told", lambda: next(answers))
+    monkeypatch.setattr(host_state, "PAUSE", 0)
+    host_state.awaited(60)
+    assert next(answers, None) is None
+
+
+class Manager:
+    """Answer as an engine that leads a Swarm, or as one whose Swarm has no leader."""
+
+    def __init__(self, members: Any) -> None:
+        self.members = members
+
+    def asked(self, path: str) -> Any:
+        return self.members if path == "/nodes" else []
+
+    get = asked
+
+
+def test_a_swarm_without_a_leader_is_told_apart_from_one_without_nodes() -> None:
+    assert host_state.of_manager(Manager(None)) == {"leaderless": True}
+    member = {
+        "ID": "n1",
+        "Spec": {"Role": "manager", "Labels": {"a": "b"}},
+        "Status": {"State": "ready"},
+        "Description": {"Hostname": "web1"},
+    }
+    found = host_state.of_manager(Manager([member]))
+    assert "leaderless" not in found
+    assert (found["nodes"], found["names"]) == ({"n1": {"a": "b"}}, {"n1": "web1"})
+    assert found["up"] == ["n1"]
 
 
 def test_nobody_waits_for_an_engine_without_being_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
