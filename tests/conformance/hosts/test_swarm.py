@@ -28,7 +28,7 @@ def group(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Group]:
 
 
 def settings(group: Group, *, manager: bool = False) -> Environment:
-    return group.environment(f"[server]\n{BARE}", **({"manager": True} if manager else {}))
+    return group.environment(f"[server]\n{BARE}", second={"manager": manager})
 
 
 def turned(group: Group) -> Group:
