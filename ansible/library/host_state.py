@@ -4,6 +4,7 @@ import grp
 import hashlib
 import http.client
 import json
+import operator
 import os
 import pwd
 import shutil
@@ -54,6 +55,7 @@ UNITS = (
 PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NO_SWARM = {"LocalNodeState": "inactive", "ControlAvailable": False, "NodeID": ""}
 PAUSE = 0.5
+OF_DATABASES = "-services-data"
 GIVEN_UP = {"paused", "rollback_paused", "rollback_completed"}
 
 
@@ -258,7 +260,25 @@ def of_engine(engine: Engine) -> dict[str, Any]:
         for name in (image["RepoTags"] or []) + (image["RepoDigests"] or [])
     ]
     swarm = {key: info["Swarm"][key] for key in NO_SWARM} if info else NO_SWARM
-    return {"answers": bool(info), "swarm": swarm, "images": names}
+    volumes = engine.get("/volumes").get("Volumes") or []
+    clusters = {
+        volume["Name"]: cluster(Path(volume["Mountpoint"]))
+        for volume in volumes
+        if volume["Name"].endswith(OF_DATABASES)
+    }
+    return {"answers": bool(info), "swarm": swarm, "images": names, "clusters": clusters}
+
+
+def cluster(volume: Path) -> dict[str, Any]:
+    """Return the main version of the database in a volume, and its folder there; 0 for none."""
+    patterns = ("PG_VERSION", "[!.]*/PG_VERSION", "[!.]*/docker/PG_VERSION")
+    found = [
+        {"major": int(path.read_text().split(".")[0]), "folder": str(path.parent)}
+        for pattern in patterns
+        for path in sorted(volume.glob(pattern))
+    ]
+    newest = max(found, key=operator.itemgetter("major"), default={"major": 0, "folder": volume})
+    return {**newest, "folder": os.path.relpath(newest["folder"], volume)}
 
 
 def of_manager(engine: Engine) -> dict[str, Any]:
@@ -329,7 +349,7 @@ def state() -> dict[str, Any]:
         "units": units(),
         "daemon": daemon_settings(),
         "log_flags": log_flags(),
-        **{"answers": False, "swarm": NO_SWARM, "images": []},
+        **{"answers": False, "swarm": NO_SWARM, "images": [], "clusters": {}},
         **{"networks": [], "secrets": [], "nodes": {}, "roles": {}},
         **{"leaderless": False, "up": [], "names": {}},
         **{"revisions": {}, "settled": [], "failed": []},

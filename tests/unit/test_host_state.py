@@ -151,6 +151,32 @@ def test_a_swarm_without_a_leader_is_told_apart_from_one_without_nodes() -> None
     assert found["up"] == ["n1"]
 
 
+@pytest.mark.parametrize(
+    ("path", "version", "expected"),
+    [
+        ("PG_VERSION", "17", {"major": 17, "folder": "."}),
+        ("18/docker/PG_VERSION", "18", {"major": 18, "folder": "18/docker"}),
+        ("pgdata/PG_VERSION", "16", {"major": 16, "folder": "pgdata"}),
+        ("PG_VERSION", "9.6", {"major": 9, "folder": "."}),
+        ("base/1/PG_VERSION", "17", {"major": 0, "folder": "."}),
+        (".new/PG_VERSION", "17", {"major": 0, "folder": "."}),
+    ],
+)
+def test_the_database_in_a_volume_is_found_wherever_images_put_it(
+    path: str, version: str, expected: Any, tmp_path: Any
+) -> None:
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_text(f"{version}\n")
+    assert host_state.cluster(tmp_path) == expected
+
+
+def test_of_two_databases_in_a_volume_the_newer_one_counts(tmp_path: Any) -> None:
+    for name, version in (("9/docker", "9.6"), ("18/docker", "18"), ("17/docker", "17")):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "PG_VERSION").write_text(version)
+    assert host_state.cluster(tmp_path) == {"major": 18, "folder": "18/docker"}
+
+
 def test_nobody_waits_for_an_engine_without_being_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host_state, "told", lambda: pytest.fail("asked the engine"))
     host_state.awaited(0)

@@ -1,5 +1,6 @@
 """What the variables of roles say of a host, evaluated as Ansible does, without any host."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,70 @@ def test_only_a_swarm_that_answered_is_said_to_be_another_one() -> None:
     assert "docker swarm leave" in in_swarm("swarm_foreign", node(1, {}))
     said = in_swarm("swarm_foreign", node(1))
     assert said.startswith("the host belongs to a Swarm none of whose managers is listed; add one")
+
+
+def of_database(name: str, major: int, found: dict[str, Any] | None = None, **given: Any) -> Any:
+    """Return a variable of the database's role, for an image and what the volume holds."""
+    state = {"clusters": {"myapp-test-services-data": found} if found else {}}
+    defaults = {
+        "ansible_facts": {"host_state": state},
+        "database_image": f"postgres:{major}-trixie",
+        "database_major": major,
+        "database_manager": "host1",
+        "database_stack": "myapp-test-services",
+        "inventory_hostname": "host1",
+    }
+    return evaluated(name, "database", **defaults | given)
+
+
+AT_ROOT = {"major": 17, "folder": "."}
+APART = {"major": 18, "folder": "18/docker"}
+NO_CLUSTER = {"major": 0, "folder": "."}
+
+
+@pytest.mark.parametrize(
+    ("major", "found", "mount", "data"),
+    [
+        (17, None, "/var/lib/postgresql/data", None),
+        (17, NO_CLUSTER, "/var/lib/postgresql/data", None),
+        (17, AT_ROOT, "/var/lib/postgresql/data", None),
+        (0, AT_ROOT, "/var/lib/postgresql/data", None),
+        (17, {"major": 17, "folder": "pgdata"}, "/var/lib/postgresql/data", None),
+        (18, {"major": 18, "folder": "."}, "/var/lib/postgresql/data", None),
+        (18, None, "/var/lib/postgresql", "/var/lib/postgresql/18/docker"),
+        (18, NO_CLUSTER, "/var/lib/postgresql", "/var/lib/postgresql/18/docker"),
+        (18, APART, "/var/lib/postgresql", "/var/lib/postgresql/18/docker"),
+        (0, APART, "/var/lib/postgresql", "/var/lib/postgresql/18/docker"),
+        (19, None, "/var/lib/postgresql", "/var/lib/postgresql/19/docker"),
+    ],
+)
+def test_the_volume_is_mounted_where_the_image_looks_for_it(
+    major: int, found: dict[str, Any] | None, mount: str, data: str | None
+) -> None:
+    assert of_database("database_mount", major, found) == mount
+    environment = json.loads(of_database("database_environment", major, found))
+    assert environment.get("PGDATA") == data
+    assert environment["POSTGRES_PASSWORD_FILE"] == "/run/secrets/superuser"
+
+
+@pytest.mark.parametrize(("major", "found"), [(18, AT_ROOT), (16, AT_ROOT), (17, APART)])
+def test_another_main_version_than_that_of_the_data_is_refused(
+    major: int, found: dict[str, Any]
+) -> None:
+    (rule,) = of_database("database_rules", major, found)
+    assert rule["holds"] is False
+    assert rule["otherwise"] == (
+        f"the database's files are of PostgreSQL {found['major']}, which postgres:{major}-trixie "
+        "cannot read; set [database] image back, or move the data as docs/howto/move-database.md "
+        "says"
+    )
+    (elsewhere,) = of_database("database_rules", major, found, database_manager="host2")
+    assert elsewhere["holds"] is True
+
+
+@pytest.mark.parametrize(
+    ("major", "found"), [(17, None), (17, NO_CLUSTER), (17, AT_ROOT), (18, APART), (0, APART)]
+)
+def test_the_version_of_the_data_is_taken(major: int, found: dict[str, Any] | None) -> None:
+    (rule,) = of_database("database_rules", major, found)
+    assert rule["holds"] is True
