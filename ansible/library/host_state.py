@@ -4,7 +4,6 @@ import grp
 import hashlib
 import http.client
 import json
-import operator
 import os
 import pwd
 import shutil
@@ -260,25 +259,23 @@ def of_engine(engine: Engine) -> dict[str, Any]:
         for name in (image["RepoTags"] or []) + (image["RepoDigests"] or [])
     ]
     swarm = {key: info["Swarm"][key] for key in NO_SWARM} if info else NO_SWARM
-    volumes = engine.get("/volumes").get("Volumes") or []
-    clusters = {
-        volume["Name"]: cluster(Path(volume["Mountpoint"]))
-        for volume in volumes
-        if volume["Name"].endswith(OF_DATABASES)
+    found = engine.get("/volumes").get("Volumes") or []
+    volumes = {
+        one["Name"]: one["Mountpoint"] for one in found if one["Name"].endswith(OF_DATABASES)
     }
+    clusters = {name: cluster(Path(folder)) for name, folder in volumes.items()}
     return {"answers": bool(info), "swarm": swarm, "images": names, "clusters": clusters}
 
 
 def cluster(volume: Path) -> dict[str, Any]:
     """Return the main version of the database in a volume, and its folder there; 0 for none."""
-    patterns = ("PG_VERSION", "[!.]*/PG_VERSION", "[!.]*/docker/PG_VERSION")
-    found = [
-        {"major": int(path.read_text().split(".")[0]), "folder": str(path.parent)}
-        for pattern in patterns
-        for path in sorted(volume.glob(pattern))
-    ]
-    newest = max(found, key=operator.itemgetter("major"), default={"major": 0, "folder": volume})
-    return {**newest, "folder": os.path.relpath(newest["folder"], volume)}
+    found = [(0, ".")]
+    for pattern in ("PG_VERSION", "[!.]*/PG_VERSION", "[!.]*/docker/PG_VERSION"):
+        for path in volume.glob(pattern):
+            # Empty while it is being written.
+            version = path.read_text(errors="replace").partition(".")[0].strip() or "0"
+            found.append((int(version), str(path.parent.relative_to(volume))))
+    return dict(zip(("major", "folder"), max(found), strict=True))
 
 
 def of_manager(engine: Engine) -> dict[str, Any]:
@@ -382,11 +379,9 @@ def awaited(patience: float) -> None:
 
 def ready(found: dict[str, Any]) -> bool:
     """Return whether an engine answers and has found the Swarm that it belongs to, if any."""
-    return (
-        bool(found.get("answers"))
-        and not found.get("leaderless")
-        and found["swarm"]["LocalNodeState"] != "pending"
-    )
+    if not found.get("answers") or found.get("leaderless"):
+        return False
+    return bool(found["swarm"]["LocalNodeState"] != "pending")
 
 
 def main() -> None:

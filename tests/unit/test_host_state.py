@@ -160,6 +160,7 @@ def test_a_swarm_without_a_leader_is_told_apart_from_one_without_nodes() -> None
         ("PG_VERSION", "9.6", {"major": 9, "folder": "."}),
         ("base/1/PG_VERSION", "17", {"major": 0, "folder": "."}),
         (".new/PG_VERSION", "17", {"major": 0, "folder": "."}),
+        ("PG_VERSION", "", {"major": 0, "folder": "."}),
     ],
 )
 def test_the_database_in_a_volume_is_found_wherever_images_put_it(
