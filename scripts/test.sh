@@ -11,7 +11,7 @@ unset PYTHONDONTWRITEBYTECODE
 PATH=$PWD/.venv/bin:$PATH
 
 # Each of these sets up servers from nothing, for minutes.
-hosts=(roles lockout acme time engines)
+hosts=(roles lockout acme time engines swarm database)
 hosts=("${hosts[@]/#/tests/conformance/hosts/test_}")
 hosts=("${hosts[@]/%/.py}")
 

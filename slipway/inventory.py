@@ -122,6 +122,7 @@ def _of_database(environment: Environment) -> dict[str, object]:
         "database_stack": f"{environment.stack}-services",
         "database_folder": _home(environment),
         "database_image": plain_name(environment.database_service.image),
+        "database_major": environment.database_service.major,
         "database_memory": environment.database_service.memory,
         "database_network": environment.stack,
         "database_label": _label(environment),

@@ -25,7 +25,7 @@ description:
   - Changes nothing, in check mode neither.
 options:
   patience:
-    description: How many seconds an engine that was just started may take to answer.
+    description: How many seconds to wait for the engine to answer, and its Swarm to have a leader.
     type: float
     default: 0
 """
@@ -54,6 +54,7 @@ UNITS = (
 PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NO_SWARM = {"LocalNodeState": "inactive", "ControlAvailable": False, "NodeID": ""}
 PAUSE = 0.5
+OF_DATABASES = "-services-data"
 GIVEN_UP = {"paused", "rollback_paused", "rollback_completed"}
 
 
@@ -61,7 +62,8 @@ class Engine(http.client.HTTPConnection):
     """Ask the Docker engine through its socket."""
 
     def __init__(self) -> None:
-        super().__init__("localhost", timeout=20)
+        # Asked for a Swarm whose leader was just lost, an engine says so after 20 s.
+        super().__init__("localhost", timeout=60)
 
     def connect(self) -> None:
         """Connect to the socket in the file system."""
@@ -71,10 +73,14 @@ class Engine(http.client.HTTPConnection):
 
     def get(self, path: str) -> Any:
         """Return the decoded answer, or an empty dictionary where the engine refuses."""
+        return self.asked(path) or {}
+
+    def asked(self, path: str) -> Any:
+        """Return the decoded answer, or None where the engine refuses."""
         self.request("GET", path)
         answer = self.getresponse()
         body = answer.read()
-        return json.loads(body) or {} if answer.status == 200 else {}
+        return json.loads(body) if answer.status == 200 else None
 
 
 def distribution() -> dict[str, Any]:
@@ -98,7 +104,8 @@ def said(*words: str) -> str:
     program = shutil.which(words[0], path=PROGRAMS)
     if not program:
         return ""
-    return subprocess.run([program, *words[1:]], capture_output=True, text=True).stdout
+    run = subprocess.run([program, *words[1:]], capture_output=True, text=True, errors="replace")
+    return run.stdout
 
 
 def units() -> dict[str, dict[str, bool]]:
@@ -148,11 +155,14 @@ def own_keys() -> list[str]:
 
 
 def keys_of(user: str) -> list[str]:
-    """Return the lines of a user's authorized_keys."""
+    """Return the lines of a user's authorized_keys; none of one that cannot be read."""
     path = Path(pwd.getpwnam(user).pw_dir, ".ssh/authorized_keys")
-    if not path.is_file():
+    try:
+        # A comment may be in any encoding.
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
         return []
-    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [line.strip() for line in text.splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
 
@@ -249,23 +259,43 @@ def of_engine(engine: Engine) -> dict[str, Any]:
         for name in (image["RepoTags"] or []) + (image["RepoDigests"] or [])
     ]
     swarm = {key: info["Swarm"][key] for key in NO_SWARM} if info else NO_SWARM
-    return {"answers": bool(info), "swarm": swarm, "images": names}
+    found = engine.get("/volumes").get("Volumes") or []
+    volumes = {
+        one["Name"]: one["Mountpoint"] for one in found if one["Name"].endswith(OF_DATABASES)
+    }
+    clusters = {name: cluster(Path(folder)) for name, folder in volumes.items()}
+    return {"answers": bool(info), "swarm": swarm, "images": names, "clusters": clusters}
+
+
+def cluster(volume: Path) -> dict[str, Any]:
+    """Return the main version of the database in a volume, and its folder there; 0 for none."""
+    found = [(0, ".")]
+    for pattern in ("PG_VERSION", "[!.]*/PG_VERSION", "[!.]*/docker/PG_VERSION"):
+        for path in volume.glob(pattern):
+            # Empty while it is being written.
+            version = path.read_text(errors="replace").partition(".")[0].strip() or "0"
+            found.append((int(version), str(path.parent.relative_to(volume))))
+    return dict(zip(("major", "folder"), max(found), strict=True))
 
 
 def of_manager(engine: Engine) -> dict[str, Any]:
-    """Return what only a manager of a Swarm tells."""
-    members = engine.get("/nodes")
+    """Return what only a manager of a Swarm tells, while there is a leader."""
+    members = engine.asked("/nodes")
+    if members is None:
+        return {"leaderless": True}
     nodes = {entry["ID"]: entry["Spec"].get("Labels") or {} for entry in members}
-    ready = sum(entry["Status"]["State"] == "ready" for entry in members)
+    up = [entry["ID"] for entry in members if entry["Status"]["State"] == "ready"]
     tasks = engine.get("/tasks?filters=" + quote('{"desired-state":["running"]}'))
     services = {entry["Spec"]["Name"]: entry for entry in engine.get("/services")}
     return {
         "networks": [entry["Name"] for entry in engine.get("/networks")],
         "secrets": [entry["Spec"]["Name"] for entry in engine.get("/secrets")],
         "revisions": {name: revision(entry) for name, entry in services.items()},
-        "settled": [name for name, entry in services.items() if settled(entry, tasks, ready)],
+        "settled": [name for name, entry in services.items() if settled(entry, tasks, len(up))],
         "failed": [name for name, entry in services.items() if given_up(entry)],
         "nodes": nodes,
+        "up": up,
+        "names": {entry["ID"]: entry["Description"]["Hostname"] for entry in members},
         "roles": {entry["ID"]: entry["Spec"]["Role"] for entry in members},
     }
 
@@ -316,8 +346,9 @@ def state() -> dict[str, Any]:
         "units": units(),
         "daemon": daemon_settings(),
         "log_flags": log_flags(),
-        **{"answers": False, "swarm": NO_SWARM, "images": []},
+        **{"answers": False, "swarm": NO_SWARM, "images": [], "clusters": {}},
         **{"networks": [], "secrets": [], "nodes": {}, "roles": {}},
+        **{"leaderless": False, "up": [], "names": {}},
         **{"revisions": {}, "settled": [], "failed": []},
     }
     found.update(told())
@@ -340,10 +371,17 @@ def told() -> dict[str, Any]:
 
 
 def awaited(patience: float) -> None:
-    """Wait until the engine answers, or for `patience` seconds."""
+    """Wait until the engine answers and its Swarm has a leader, or for `patience` seconds."""
     deadline = time.monotonic() + patience
-    while time.monotonic() < deadline and not told().get("answers"):
+    while time.monotonic() < deadline and not ready(told()):
         time.sleep(PAUSE)
+
+
+def ready(found: dict[str, Any]) -> bool:
+    """Return whether an engine answers and has found the Swarm that it belongs to, if any."""
+    if not found.get("answers") or found.get("leaderless"):
+        return False
+    return bool(found["swarm"]["LocalNodeState"] != "pending")
 
 
 def main() -> None:

@@ -65,6 +65,18 @@ def changed(pair: Pair, database: str, pushes: int) -> None:
         pair.source.query(content.changed(turn), database)
 
 
+def fill(pair: Pair, megabytes: int, scale: int) -> None:
+    """Make the databases that are pushed."""
+    pair.fill("small", content.small())
+    pair.fill("large", content.large(megabytes))
+    pair.source.query("CREATE DATABASE medium;")
+    pgbench = ["pgbench", "--initialize", "--quiet", "--scale", str(scale)]
+    pair.source.run([*pgbench, "--username", "postgres", "medium"])
+    # Whoever writes first finds no log files that it could write into again.
+    pair.fresh()
+    tools.dump_restore_plain(pair, "large")
+
+
 @contextmanager
 def build(options: Options) -> Iterator[Sequence[Entry]]:
     """Make servers and databases; M and L are smaller with --quick, and say so."""
@@ -78,14 +90,7 @@ def build(options: Options) -> Iterator[Sequence[Entry]]:
     with ExitStack() as stack:
         stack.enter_context(tools.built())
         pair = stack.enter_context(servers.running())
-        pair.fill("small", content.small())
-        pair.fill("large", content.large(megabytes))
-        pair.source.query("CREATE DATABASE medium;")
-        pgbench = ["pgbench", "--initialize", "--quiet", "--scale", str(scale)]
-        pair.source.run([*pgbench, "--username", "postgres", "medium"])
-        # Whoever writes first finds no log files that it could write into again.
-        pair.fresh()
-        tools.dump_restore_plain(pair, "large")
+        fill(pair, megabytes, scale)
         found = [
             entry
             for name, database in databases.items()

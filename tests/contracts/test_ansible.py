@@ -14,6 +14,7 @@ import yaml
 
 from slipway.environment import load
 from slipway.inventory import inventory
+from slipway.settings.database import Database
 from slipway.settings.hosts import Host
 from tests.unit.factory import ROOT, environment
 
@@ -152,6 +153,12 @@ def test_two_databases_never_run_on_one_volume() -> None:
     assert deploy["rollback_config"]["order"] == "stop-first"
     assert deploy.get("replicas", 1) == 1
     assert len(deploy["placement"]["constraints"]) == 1
+
+
+def test_the_local_database_is_mounted_where_its_image_looks_for_it() -> None:
+    local = read(ROOT / "compose" / "local.yml")["services"]["db"]
+    apart = Database(image=local["image"]).major >= 18
+    assert local["volumes"] == [f"db:/var/lib/postgresql{'' if apart else '/data'}"]
 
 
 def tasks(found: Any) -> Iterator[dict[str, Any]]:

@@ -22,6 +22,7 @@ def load() -> ModuleType:
 
 
 host_state = load()
+ANSWERS = {"answers": True, "swarm": host_state.NO_SWARM}
 FORM = {"ContainerSpec": {"Image": "postgres:17"}, "ForceUpdate": 0}
 
 
@@ -108,11 +109,73 @@ def test_a_host_without_an_engine_has_every_field(
 
 
 def test_an_engine_that_was_just_started_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = iter([{}, {}, {"answers": True}])
+    answers = iter([{}, {}, ANSWERS])
     monkeypatch.setattr(host_state, "told", lambda: next(answers))
     monkeypatch.setattr(host_state, "PAUSE", 0)
     host_state.awaited(60)
     assert next(answers, None) is None
+
+
+def test_a_swarm_is_waited_for_until_it_has_a_leader(monkeypatch: pytest.MonkeyPatch) -> None:
+    pending = {"answers": True, "swarm": {**host_state.NO_SWARM, "LocalNodeState": "pending"}}
+    answers = iter([{**ANSWERS, "leaderless": True}, pending, {**ANSWERS, "leaderless": False}])
+    monkeypatch.setattr(host_state, "told", lambda: next(answers))
+    monkeypatch.setattr(host_state, "PAUSE", 0)
+    host_state.awaited(60)
+    assert next(answers, None) is None
+
+
+class Manager:
+    """Answer as an engine that leads a Swarm, or as one whose Swarm has no leader."""
+
+    def __init__(self, members: Any) -> None:
+        self.members = members
+
+    def asked(self, path: str) -> Any:
+        return self.members if path == "/nodes" else []
+
+    get = asked
+
+
+def test_a_swarm_without_a_leader_is_told_apart_from_one_without_nodes() -> None:
+    assert host_state.of_manager(Manager(None)) == {"leaderless": True}
+    member = {
+        "ID": "n1",
+        "Spec": {"Role": "manager", "Labels": {"a": "b"}},
+        "Status": {"State": "ready"},
+        "Description": {"Hostname": "web1"},
+    }
+    found = host_state.of_manager(Manager([member]))
+    assert "leaderless" not in found
+    assert (found["nodes"], found["names"]) == ({"n1": {"a": "b"}}, {"n1": "web1"})
+    assert found["up"] == ["n1"]
+
+
+@pytest.mark.parametrize(
+    ("path", "version", "expected"),
+    [
+        ("PG_VERSION", "17", {"major": 17, "folder": "."}),
+        ("18/docker/PG_VERSION", "18", {"major": 18, "folder": "18/docker"}),
+        ("pgdata/PG_VERSION", "16", {"major": 16, "folder": "pgdata"}),
+        ("PG_VERSION", "9.6", {"major": 9, "folder": "."}),
+        ("base/1/PG_VERSION", "17", {"major": 0, "folder": "."}),
+        (".new/PG_VERSION", "17", {"major": 0, "folder": "."}),
+        ("PG_VERSION", "", {"major": 0, "folder": "."}),
+    ],
+)
+def test_the_database_in_a_volume_is_found_wherever_images_put_it(
+    path: str, version: str, expected: Any, tmp_path: Any
+) -> None:
+    (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / path).write_text(f"{version}\n")
+    assert host_state.cluster(tmp_path) == expected
+
+
+def test_of_two_databases_in_a_volume_the_newer_one_counts(tmp_path: Any) -> None:
+    for name, version in (("9/docker", "9.6"), ("18/docker", "18"), ("17/docker", "17")):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "PG_VERSION").write_text(version)
+    assert host_state.cluster(tmp_path) == {"major": 18, "folder": "18/docker"}
 
 
 def test_nobody_waits_for_an_engine_without_being_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,12 +217,38 @@ def test_a_host_without_these_programs_says_nothing(monkeypatch: pytest.MonkeyPa
     assert (host_state.addresses(), host_state.packages()) == ({}, [])
 
 
-def test_keys_are_read_without_comments(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    class User:
-        pw_dir = str(tmp_path)
+class User:
+    """Stand for an entry of the list of users."""
 
-    monkeypatch.setattr(host_state.pwd, "getpwnam", lambda _: User)
+    def __init__(self, home: Any) -> None:
+        self.pw_dir = str(home)
+
+
+def test_keys_are_read_without_comments(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_state.pwd, "getpwnam", lambda _: User(tmp_path))
     assert host_state.keys_of("me") == []
     (tmp_path / ".ssh").mkdir()
     (tmp_path / ".ssh" / "authorized_keys").write_text("# Mine\n\nssh-ed25519 AAAA me\n")
     assert host_state.keys_of("me") == ["ssh-ed25519 AAAA me"]
+
+
+def test_keys_with_a_comment_in_another_encoding_are_read(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "authorized_keys").write_bytes(b"ssh-rsa AAAA J\xfcrg\nssh-rsa BBBB me\n")
+    monkeypatch.setattr(host_state.pwd, "getpwnam", lambda _: User(tmp_path))
+    assert host_state.keys_of("me") == ["ssh-rsa AAAA J\ufffdrg", "ssh-rsa BBBB me"]
+    json.dumps(host_state.keys_of("me")).encode()
+
+
+@pytest.mark.parametrize("refusal", [PermissionError, IsADirectoryError, TimeoutError])
+def test_homes_that_cannot_be_read_are_passed_over(
+    refusal: type[OSError], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> str:
+        raise refusal
+
+    monkeypatch.setattr(host_state.pwd, "getpwnam", lambda _: User(tmp_path))
+    monkeypatch.setattr(host_state.Path, "read_text", refuse)
+    assert host_state.keys_of("me") == []

@@ -131,6 +131,30 @@ def test_service_images_are_those_that_the_hosts_are_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("image", "major"),
+    [
+        ("postgres:17-trixie", 17),
+        ("postgres:18", 18),
+        ("postgres:9.6", 9),
+        ("docker.io/library/postgres:17@sha256:0123", 17),
+        ("registry.example.com:5000/pg:16.4", 16),
+        ("postgis/postgis:17-3.5", 17),
+        ("timescale/timescaledb:2.17.2-pg17", 17),
+        ("timescale/timescaledb:latest-pg16", 16),
+        ("pgvector/pgvector:pg18", 18),
+        ("registry.example.com/postgres17:stable", 17),
+        ("postgres", 0),
+        ("postgres:latest", 0),
+        ("postgres@sha256:17", 0),
+        ("registry.example.com/17/pg:20260101", 0),
+    ],
+)
+def test_an_images_name_tells_its_main_version(image: str, major: int) -> None:
+    found = variables(environment(database_service=Database(image=image)), "host1")
+    assert found["database_major"] == major
+
+
+@pytest.mark.parametrize(
     ("image", "name"),
     [
         ("postgres:17-trixie", "postgres:17-trixie"),

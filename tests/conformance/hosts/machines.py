@@ -92,7 +92,8 @@ class Group:
         shutil.copytree(ROOT / "ansible", folder, ignore=shutil.ignore_patterns("__pycache__"))
         left = "|".join(roles)
         self.edit("provision.yml", rf"    - role: (?!({left})\n)\w+\n", "")
-        self.edit("roles/host/vars/main.yml", rf"\s+and (?!({left})_is)\w+_is_current", "")
+        others = rf"\s+(and|\+) (?!({left})_(is|rules))\w+_(is_current|rules)"
+        self.edit("roles/host/vars/main.yml", others, "")
 
     def edit(self, name: str, pattern: str, replacement: str) -> None:
         """Change a file of the group's own playbook; the pattern must be there."""

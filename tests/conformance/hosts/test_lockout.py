@@ -17,6 +17,7 @@ from tests.conformance.hosts.machines import Group, Machine, serving
 
 IMAGE = "slipway-sandbox-host"
 SETTINGS = "/etc/ssh/sshd_config.d/00-slipway.conf"
+MAIN = "/etc/ssh/sshd_config"
 SSHD, FIREWALL = "roles/access/vars/main.yml", "roles/firewall/vars/main.yml"
 FORWARDED = 2222
 PROOF = "access: Log in over a new connection"
@@ -131,6 +132,38 @@ def test_the_settings_that_were_there_before_come_back_as_they_were(group: Group
     assert machine.run("cat", SETTINGS) == "MaxAuthTries 5"
     assert machine.try_("ls", f"{SETTINGS}.before").code != 0
     machine.run("rm", SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("change", "ignored"),
+    [
+        ("/^Include/d", "passwordauthentication, "),
+        ("1i MaxAuthTries 6", "maxauthtries"),
+    ],
+    ids=["no Include", "set above it"],
+)
+def test_settings_that_sshd_does_not_take_are_not_said_to_be_made(
+    group: Group, change: str, ignored: str
+) -> None:
+    machine, environment = group.machines[0], settings(group)
+    machine.run("cp", "-a", MAIN, f"{MAIN}.kept")
+    machine.run("sed", "--in-place", change, MAIN)
+    try:
+        said = refused(group, environment)
+    finally:
+        machine.run("mv", f"{MAIN}.kept", MAIN)
+    assert said.startswith(f"host1: sshd does not take {ignored}")
+    assert f" from {SETTINGS}, so the former settings are back; put 'Include " in said
+    assert said.endswith("first in /etc/ssh/sshd_config, or set ssh_keys_only = false in [server]")
+    assert_open(machine, environment)
+    assert machine.try_("ls", SETTINGS).code != 0
+    assert machine.try_("ls", f"{SETTINGS}.before").code != 0
+
+
+def test_a_key_with_a_comment_in_another_encoding_stops_nothing(group: Group) -> None:
+    key = group.identity.with_suffix(".pub").read_bytes().strip() + b" J\xfcrg\n"
+    group.machines[0].run("tee", "/root/.ssh/authorized_keys", stdin=key)
+    assert group.converge(settings(group), check=True)
 
 
 def test_a_firewall_that_shuts_the_operators_port_is_taken_back(group: Group) -> None:
