@@ -3,7 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
@@ -32,7 +32,9 @@ def waits(tell: Callable[[], object]) -> Iterator[None]:
         return
 
     def held(_number: int, _frame: FrameType | None) -> None:
-        tell()
+        # The terminal may be what is gone.
+        with suppress(OSError):
+            tell()
 
     before = {number: signal.signal(number, held) for number in (signal.SIGINT, *SIGNALS)}
     try:

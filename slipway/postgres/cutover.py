@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 
 from slipway import interrupt
@@ -84,7 +84,7 @@ class Cutover:
             try:
                 self.admin.query(statements.drop(self.names.outdated))
             except (SlipwayError, KeyboardInterrupt):
-                self.warn(f"the switch is made; the next run removes {self.names.outdated}")
+                self._note(f"the switch is made; the next run removes {self.names.outdated}")
         return downtime
 
     def undo(self) -> float:
@@ -97,33 +97,42 @@ class Cutover:
 
         What happens afterwards is no failure: whoever ran it again would lose what was kept.
         """
-        [[number]] = self.admin.query(statements.number(step.arriving))
+        [[number, session]] = self.admin.query(statements.number(step.arriving))
         with interrupt.waits(lambda: self.warn("the switch is under way, and ends in seconds")):
             try:
                 downtime = switch(self.admin, self.second, step)
             except SlipwayError as error:
-                if not self._serves(number, error):
+                if not self._serves(number, session, error):
                     raise
-                self.warn(f"the switch was made, and then: {error.line()}")
+                self._note(f"the switch was made, and then: {error.line()}")
                 downtime = 0.0
             kept = self.names.previous
             interrupt.advise(f"the switch was made before, and what served is kept as {kept}")
         return downtime
 
-    def _serves(self, number: str, error: SlipwayError) -> bool:
-        """Return whether a database serves; raises DatabaseError where nobody can tell."""
+    def _serves(self, number: str, session: str, error: SlipwayError) -> bool:
+        """Return whether a database serves once a session is done.
+
+        Raises DatabaseError where nobody can tell.
+        """
         deadline = time.monotonic() + TELLING_SECONDS
-        while True:
-            try:
-                found = Client(self.shell, self.server).query(statements.named(number))
-            except SlipwayError:
-                if time.monotonic() < deadline:
-                    time.sleep(PAUSE)
-                    continue
-                what = f"whether the switch was made is not known: {error.what}"
-                hint = "look at the site before you run it again; 'invoke undo-db' switches back"
-                raise DatabaseError(self.server.where, what, hint) from None
-            return found == [[self.names.live]]
+        while time.monotonic() < deadline:
+            with suppress(SlipwayError):
+                found = Client(self.shell, self.server).query(statements.named(number, session))
+                if not found:
+                    return False
+                [[name, busy]] = found
+                if name == self.names.live or busy == "f":
+                    return name == self.names.live
+            time.sleep(PAUSE)
+        what = f"whether the switch was made is not known: {error.what}"
+        hint = "look at the site before you run it again; 'invoke undo-db' switches back"
+        raise DatabaseError(self.server.where, what, hint)
+
+    def _note(self, text: str) -> None:
+        """Say what is no failure; the terminal may be what is gone."""
+        with suppress(OSError):
+            self.warn(text)
 
     def check_previous(self) -> None:
         """Raise DatabaseError where no previous database is kept."""

@@ -38,7 +38,7 @@ match(line, /^    AS \$[A-Za-z_]*\$/) {
     tag = substr(line, RSTART + 7, RLENGTH - 7)
     if (!index(substr(line, RSTART + RLENGTH), tag)) body = tag
 }
-blank && /^ALTER .* OWNER TO .*;$/ { next }
+blank && /^ALTER .* OWNER TO .*;$/ { before = ""; next }
 type ~ /ACL$/ && /^(GRANT|REVOKE|ALTER DEFAULT PRIVILEGES) .*;$/ { next }
 { print }
 """

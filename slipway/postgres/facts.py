@@ -102,12 +102,19 @@ def check(where: str, found: Facts, names: Names, hint: str) -> None:
     if lacking:
         what = f"the server has no extension {', '.join(lacking)}"
         raise DatabaseError(where, what, "choose another [database] image, or drop it locally")
-    # What the log cannot write ends the server, the live database included.
-    needed = source.size * ROOM + min(source.size, target.log or 0) + SPARE
+    needed = room(source.size, target)
     # Without a folder its disk cannot be looked at.
     if target.folder and free < needed:
         what = f"{size(free)} free on its disk, {size(needed)} needed for a second copy"
         raise DatabaseError(where, what, "make room there; the database was not touched")
+
+
+def room(count: int, target: Target) -> float:
+    """Return how many bytes a copy of a database of `count` bytes needs on the target's disk.
+
+    What the log of the writes cannot take ends the server, the live database included.
+    """
+    return count * ROOM + min(count, target.log or 0) + SPARE
 
 
 def notes(found: Facts) -> list[str]:

@@ -7,7 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from slipway.postgres.quoting import literal
-from slipway.postgres.tables import PLAIN, Table, fingerprinted, loading, reading, unload, writing
+from slipway.postgres.tables import (
+    PLAIN,
+    SPELLED,
+    Table,
+    fingerprinted,
+    loading,
+    reading,
+    unload,
+    writing,
+)
 
 # A smaller table is sent sooner than it is compared.
 SMALLEST = 1 << 18
@@ -141,7 +150,8 @@ class Choice:
         The rows take the place of what changed there with `instead`; no trigger fires then.
         """
         written = [SAID + PLAIN, *reading(self.snapshot)]
-        written += [f"SELECT {literal(UNTRIGGERED)}"] if instead else []
+        # What is deleted there must be told as it was compared.
+        written += [f"SELECT {literal(SPELLED + UNTRIGGERED)}"] if instead else []
         for one in shared:
             *before, load, commit = loading(one.table, owner, more=not self.kept)
             before += [f"DELETE FROM ONLY {one.table.name}{self._where(one)}"] if instead else []

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from slipway.command import Shell
 from slipway.errors import DatabaseError
-from slipway.postgres import beside, compare, parts, programs, reuse, statements, tables
+from slipway.postgres import beside, compare, facts, parts, programs, reuse, statements, tables
 from slipway.postgres.beside import Filled
 from slipway.postgres.compare import Content, Inventory
 from slipway.postgres.copying import Copy, covered
@@ -79,12 +79,14 @@ class Renewal:
                 pool.submit(self._digest, ends.target, names.previous),
             ]
             with Session(self.shell, ends.target, names.previous, reuse.OPTIONS) as previous:
-                fits, there = previous.ask(
-                    statements.renewable(names.live, ends.owner), tables.TABLES
+                fits, there, size = previous.ask(
+                    statements.renewable(names.live, ends.owner), tables.TABLES, statements.SIZE
                 )
             here, other = (digest.result() for digest in digests)
         sizes = [sum(table.size for table in found) for found in (listed, tables.read(there))]
-        return fits == [["t"]] and here == other and max(sizes) < 2 * min(sizes)
+        fits_in = facts.room(int(size[0][0]), self.found.target) <= self.found.there.free
+        alike = here == other and max(sizes) < 2 * min(sizes)
+        return fits == [["t"]] and alike and fits_in
 
     def _digest(self, server: Server, database: str, snapshot: str = "") -> str:
         words = programs.schema(server.user, database, snapshot)

@@ -50,6 +50,7 @@ class Reuse:
         HostError where the source cannot.
         """
         if not self.candidates:
+            ready()
             return
         ends = self.ends
         ask = partial(parts.sums, self.candidates, same_encoding=self.same_encoding)

@@ -13,6 +13,13 @@ APPLICATION = "slipway"
 # What two databases of the same kind need not have in common.
 UNLIKE = "oid,datname,datdba,datistemplate,datallowconn,datconnlimit,datacl,datfrozenxid,datminmxid"
 FIRST_USER_OID = 16384
+# Who owns what besides relations, functions, types and schemas.
+OWNED = {
+    "pg_collation": "collowner", "pg_conversion": "conowner", "pg_operator": "oprowner",
+    "pg_opclass": "opcowner", "pg_opfamily": "opfowner", "pg_proc": "proowner",
+    "pg_statistic_ext": "stxowner",
+    "pg_ts_config": "cfgowner", "pg_ts_dict": "dictowner",
+}  # fmt: skip
 # Lists are stored quoted: quoting them again would make one name of them.
 LISTS = "'search_path', 'session_preload_libraries', 'local_preload_libraries', 'temp_tablespaces'"
 
@@ -73,6 +80,7 @@ FROM pg_largeobject o;
 """
 
 DATABASES = "SELECT datname FROM pg_database;"
+SIZE = "SELECT pg_database_size(current_database());"
 
 MIGRATIONS = """
 SELECT to_regclass('django_migrations') IS NOT NULL AS there \\gset
@@ -143,13 +151,17 @@ def lease(names: Names) -> str:
 
 
 def number(database: str) -> str:
-    """Ask for the number that a database keeps, whatever its name is."""
-    return f"SELECT oid FROM pg_database WHERE datname = {literal(database)};"
+    """Ask for the number that a database keeps whatever its name is, and for the session's."""
+    return f"SELECT oid, pg_backend_pid() FROM pg_database WHERE datname = {literal(database)};"
 
 
-def named(number: str) -> str:
-    """Ask for the name that a database has now."""
-    return f"SELECT datname FROM pg_database WHERE oid = {int(number)};"
+def named(number: str, session: str) -> str:
+    """Ask for the name that a database has now, and whether a session is still at work."""
+    return f"""
+SELECT datname, EXISTS (SELECT FROM pg_stat_activity WHERE pid = {int(session)}
+    AND application_name = {literal(APPLICATION)} AND state <> 'idle')
+FROM pg_database WHERE oid = {int(number)};
+"""
 
 
 def rename(old: str, new: str) -> str:
@@ -193,36 +205,43 @@ def renewable(live: str, owner: str) -> str:
     does now, extensions of the server's version, one owner. Nor may there be what cannot be told
     apart by rows, or fires whatever the session says. The answer is `t` or `f`.
     """
-    role = f"{literal(identifier(owner))}::regrole"
     return f"""
 SELECT NOT (EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
         AND backend_type = 'client backend' AND application_name <> {literal(APPLICATION)})
     OR EXISTS (SELECT FROM pg_largeobject_metadata)
     OR EXISTS (SELECT FROM pg_class WHERE relkind = 'm' OR relforcerowsecurity)
+    OR EXISTS (SELECT FROM pg_index WHERE NOT indisvalid)
     OR EXISTS (SELECT FROM pg_trigger WHERE tgenabled IN ('A', 'R'))
     OR EXISTS (SELECT FROM pg_rewrite WHERE ev_enabled IN ('A', 'R'))
     OR EXISTS (SELECT FROM pg_extension e LEFT JOIN pg_available_extensions a ON a.name = e.extname
         WHERE e.extconfig IS NOT NULL OR e.extversion IS DISTINCT FROM a.default_version)
     OR EXISTS (SELECT FROM pg_collation WHERE collversion <> pg_collation_actual_version(oid))
-    OR EXISTS (SELECT FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
-        WHERE d.datname = current_database() AND s.deptype = 'o'
-            AND s.refobjid <> {role})
-    OR EXISTS (SELECT FROM (
-            SELECT 'pg_class'::regclass, oid, relowner FROM pg_class
-                WHERE relkind IN ('r', 'p', 'v', 'S', 'f') AND relpersistence <> 't'
-            UNION ALL SELECT 'pg_proc'::regclass, oid, proowner FROM pg_proc
-            UNION ALL SELECT 'pg_type'::regclass, oid, typowner FROM pg_type
-                WHERE typtype IN ('d', 'e', 'r')
-            UNION ALL SELECT 'pg_namespace'::regclass, oid, nspowner FROM pg_namespace
-                WHERE nspname !~ '^pg_') AS o (kind, oid, owner)
-        WHERE o.oid >= {FIRST_USER_OID} AND o.owner <> {role}
-            AND NOT EXISTS (SELECT FROM pg_depend e
-                WHERE e.classid = o.kind AND e.objid = o.oid AND e.deptype = 'e')))
+    OR {_has_others(f"{literal(identifier(owner))}::regrole")})
     AND (SELECT count(DISTINCT to_jsonb(d) - '{{{UNLIKE}}}'::text[]) = 1
             AND bool_and(datcollversion IS NOT DISTINCT FROM
                 pg_database_collation_actual_version(oid))
         FROM pg_database d WHERE datname IN (current_database(), {literal(live)}));
 """
+
+
+def _has_others(owner: str) -> str:
+    """Ask whether anything belongs to somebody else; what a superuser made depends on nobody."""
+    more = "".join(
+        f"\n            UNION ALL SELECT '{catalog}'::regclass, oid, {column} FROM {catalog}"
+        for catalog, column in OWNED.items()
+    )
+    return f"""(EXISTS (SELECT FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
+        WHERE d.datname = current_database() AND s.deptype = 'o' AND s.refobjid <> {owner})
+    OR EXISTS (SELECT FROM (
+            SELECT 'pg_class'::regclass, oid, relowner FROM pg_class
+                WHERE relkind IN ('r', 'p', 'v', 'S', 'f', 'c') AND relpersistence <> 't'
+            UNION ALL SELECT 'pg_type'::regclass, oid, typowner FROM pg_type
+                WHERE typtype IN ('d', 'e', 'r', 'm')
+            UNION ALL SELECT 'pg_namespace'::regclass, oid, nspowner FROM pg_namespace
+                WHERE nspname !~ '^pg_'{more}) AS o (kind, oid, owner)
+        WHERE o.oid >= {FIRST_USER_OID} AND o.owner <> {owner}
+            AND NOT EXISTS (SELECT FROM pg_depend e
+                WHERE e.classid = o.kind AND e.objid = o.oid AND e.deptype = 'e')))"""
 
 
 def states(sequences: Sequence[Sequence[str]]) -> str:

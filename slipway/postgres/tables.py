@@ -17,9 +17,10 @@ LARGE = 8 << 20
 FEW = 32 << 20
 TOGETHER = 40
 # Casts must not depend on what a database or a role sets.
-PLAIN = """SET search_path = pg_catalog; SET timezone = 'UTC'; SET datestyle = 'ISO';
+SPELLED = """SET timezone = 'UTC'; SET datestyle = 'ISO';
 SET intervalstyle = 'postgres'; SET extra_float_digits = 3; SET bytea_output = 'hex';
 SET lc_monetary = 'C'; SET row_security = off;"""
+PLAIN = f"SET search_path = pg_catalog; {SPELLED}"
 # Their own hash sees every bit; others do not tell 1.0 from 1.00, or two spellings apart.
 HASHED = {"int2", "int4", "int8", "bool", "oid", "bytea", "uuid", "date", "timestamp"}
 HASHED |= {"timestamptz", "time"}

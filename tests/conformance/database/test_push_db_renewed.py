@@ -156,6 +156,11 @@ UNLIKE = [
     "ALTER TABLE wide OWNER TO postgres;",
     "ALTER FUNCTION see OWNER TO pg_monitor;",
     "ALTER TYPE mood OWNER TO postgres;",
+    "CREATE TYPE made AS (a int);",
+    "CREATE COLLATION made (provider = icu, locale = 'de');",
+    "CREATE TEXT SEARCH DICTIONARY made (template = simple);",
+    "CREATE STATISTICS made ON title, body FROM wide;",
+    "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'wide_title_idx'::regclass;",
     "CREATE SCHEMA made AUTHORIZATION postgres;",
     "CREATE COLLATION made (provider = icu, locale = 'de'); "
     "ALTER COLLATION made OWNER TO somebody_else;",
@@ -177,6 +182,37 @@ def test_what_is_not_as_a_restore_would_make_it_does_not_fit(pushed: Pair) -> No
         assert said[-1:] == [["f"]], change
 
 
+def test_settings_and_grants_of_the_live_one_go_on_whatever_is_compared(
+    pushed: Pair,
+    results: list[Filled | None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pushed.target.query(
+        f"ALTER DATABASE {SITE} SET timezone = 'Europe/Berlin';"
+        f"REVOKE ALL ON DATABASE {SITE} FROM PUBLIC;"
+    )
+    pushed.source.query(
+        "CREATE TABLE told (at timestamptz[], what text);"
+        "INSERT INTO told SELECT ARRAY[to_timestamp(n)], md5(n::text)"
+        " FROM generate_series(1, 9000) n;",
+        "local",
+    )
+    for smallest in (8192, 8192, 8192, 1 << 40):
+        monkeypatch.setattr(parts, "SMALLEST", smallest)
+        pushed.source.query(
+            "UPDATE told SET what = what || '!' WHERE at[1] < '1970-01-01 00:00:20';", "local"
+        )
+        push(pushed)
+        assert pushed.live("SHOW timezone;") == [["Europe/Berlin"]]
+        allowed = "SELECT datacl::text LIKE '%{=%' FROM pg_database WHERE datname = 'site';"
+        assert pushed.live(allowed) == [["f"]]
+    assert [one is not None for one in results] == [False, False, True, True]
+    assert "the copy differs" not in capsys.readouterr().err
+    pushed.target.query(f"ALTER DATABASE {SITE} RESET timezone;")
+    assert_same(pushed)
+
+
 def test_what_cannot_be_renewed_is_made_anew(pushed: Pair, results: list[Filled | None]) -> None:
     pushed.source.query("SELECT lo_from_bytea(0, 'an object');", "local")
     push(pushed)
@@ -195,6 +231,7 @@ def test_an_index_that_is_not_valid_is_made_anew_in_the_end(pushed: Pair) -> Non
         "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'wide_title_idx'::regclass;",
         f"{SITE}__previous",
     )
+    # Its rows and its definition are as they should be.
     push(pushed)
     assert_same(pushed)
     assert pushed.live("SELECT count(*) FROM pg_index WHERE NOT indisvalid;") == [["0"]]

@@ -63,6 +63,7 @@ ALTER FUNCTION short OWNER TO "{ME}";
 CREATE TABLE told (id serial PRIMARY KEY, said text);
 ALTER TABLE told OWNER TO "{ME}";
 INSERT INTO told (said) VALUES ('{LINES}');
+SELECT lo_from_bytea(0, 'one'), lo_from_bytea(0, 'two'), lo_from_bytea(0, 'three');
 """
 FORMS = [["-Fc"], ["-Fd"], [], ["-Fc", "gzip"], ["gzip"], ["-Fc", "zstd"], ["zstd"]]
 
