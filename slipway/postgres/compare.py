@@ -12,6 +12,10 @@ PULLED = (
     "the environment lacks {}; run 'invoke local.manage migrate' afterwards",
     "the local database does not know {} yet; pull that code",
 )
+UNDONE = (
+    "what serves from now on lacks {}; migrate it, or go back to the code before as well",
+    "what serves from now on has {}, which what served has not; the code must know it",
+)
 Inventory = dict[tuple[str, str], str]
 Sequences = dict[str, int | None]
 
@@ -68,16 +72,17 @@ def differences(sent: Content, later: Sequences, arrived: Content) -> list[str]:
     return found
 
 
-def migrations(source: Rows, target: Rows, *, pull: bool = False) -> list[str]:
+def migrations(source: Rows, target: Rows, words: tuple[str, str] = PUSHED) -> list[str]:
     """Say which of Django's migrations only one side has; a side without any says nothing.
 
-    The source is the local database, or with `pull` the environment's.
+    The source is what will serve, the target what served; `words` say what the source lacks, and
+    what only the source has.
     """
     here, there = {name for (name,) in source}, {name for (name,) in target}
     if not here or not there:
         return []
     found = []
-    lacking, unknown = PULLED if pull else PUSHED
+    lacking, unknown = words
     if there - here:
         found.append(lacking.format(_some(there - here)))
     if here - there:

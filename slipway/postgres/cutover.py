@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from slipway import interrupt
 from slipway.command import Shell
 from slipway.errors import DatabaseError, SlipwayError
-from slipway.postgres import renaming, statements
+from slipway.postgres import compare, renaming, reuse, statements
 from slipway.postgres.names import Names
 from slipway.postgres.renaming import Switch
 from slipway.postgres.server import Client, Server
@@ -90,6 +90,15 @@ class Cutover:
     def undo(self) -> float:
         """Let the previous database serve, keep the present one; return the downtime in ms."""
         self.check_previous()
+        with suppress(SlipwayError):
+            # Somebody may hold the table locked: then there is nothing to say.
+            asked = (reuse.IMPATIENT, statements.MIGRATIONS)
+            back, served = (
+                Client(self.shell, self.server).query("\n".join(asked), name)
+                for name in (self.names.previous, self.names.live)
+            )
+            for text in compare.migrations(back, served, compare.UNDONE):
+                self.warn(text)
         return self._switched(renaming.undoing(self.names))
 
     def _switched(self, step: Switch) -> float:

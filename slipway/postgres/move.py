@@ -172,7 +172,8 @@ class Move:
                 # Somebody holds a table locked.
                 live, listed = [], []
             notes.extend(facts.notes(found))
-        for text in compare.migrations(migrations, live, pull=ends.pull):
+        words = compare.PULLED if ends.pull else compare.PUSHED
+        for text in compare.migrations(migrations, live, words):
             self.console.warn(text)
         return Known(found, left_out, tables.read(listed), self.opened.kept)
 

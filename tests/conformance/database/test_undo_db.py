@@ -37,6 +37,21 @@ def test_it_switches_back_and_forth(pair: Pair) -> None:
         assert pair.databases() == BOTH
 
 
+def test_a_database_of_other_migrations_is_told_of(
+    pair: Pair, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = "CREATE TABLE django_migrations (app text, name text);"
+    pair.fresh(
+        f"{content.SMALL} {made} INSERT INTO django_migrations VALUES ('a', '1'), ('a', '2');"
+    )
+    pair.live(f"{made} INSERT INTO django_migrations VALUES ('a', '1');")
+    push(pair)
+    undo(pair)
+    assert "serves from now on lacks the migration a.2; migrate it" in capsys.readouterr().err
+    undo(pair)
+    assert "serves from now on has the migration a.2, which" in capsys.readouterr().err
+
+
 def test_without_a_previous_one_there_is_nothing_to_go_back_to(pair: Pair) -> None:
     pair.fresh(content.SMALL)
     with pytest.raises(DatabaseError, match="host1: no site__previous is kept"):
