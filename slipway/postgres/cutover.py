@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from slipway import interrupt
 from slipway.command import Shell
 from slipway.errors import DatabaseError, SlipwayError
-from slipway.postgres import compare, renaming, reuse, statements
+from slipway.postgres import compare, renaming, statements
 from slipway.postgres.names import Names
 from slipway.postgres.renaming import Switch
 from slipway.postgres.server import Client, Server
@@ -92,7 +92,7 @@ class Cutover:
         self.check_previous()
         with suppress(SlipwayError):
             # Somebody may hold the table locked: then there is nothing to say.
-            asked = (reuse.IMPATIENT, statements.MIGRATIONS)
+            asked = (statements.IMPATIENT, statements.MIGRATIONS)
             back, served = (
                 Client(self.shell, self.server).query("\n".join(asked), name)
                 for name in (self.names.previous, self.names.live)

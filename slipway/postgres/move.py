@@ -16,7 +16,6 @@ from slipway.postgres import (
     dumpfile,
     facts,
     programs,
-    reuse,
     statements,
     tables,
 )
@@ -150,7 +149,7 @@ class Move:
         ends, admin, second = self.ends, self.opened.admin, self.opened.second
         with self.console.step("Check versions, extensions and room on both sides") as notes:
             second.connect(ends.names.live)
-            second.post(reuse.IMPATIENT, statements.MIGRATIONS, tables.TABLES)
+            second.post(statements.IMPATIENT, statements.MIGRATIONS, tables.TABLES)
             second.connect()
             admin.post(statements.target_facts(ends.names, ends.owner))
             admin.post(_ask_machine(ends.target))

@@ -22,7 +22,6 @@ SELECT pg_export_snapshot();
 """
 # Whoever holds a table of the site for himself shall not hold up the push as well.
 OPTIONS = "-c lock_timeout=5s -c work_mem=64MB -c jit=off"
-IMPATIENT = "SET lock_timeout = '5s';"
 READ = 1 << 18
 
 

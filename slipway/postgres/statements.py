@@ -13,12 +13,11 @@ APPLICATION = "slipway"
 # What two databases of the same kind need not have in common.
 UNLIKE = "oid,datname,datdba,datistemplate,datallowconn,datconnlimit,datacl,datfrozenxid,datminmxid"
 FIRST_USER_OID = 16384
-# Who owns what besides relations, functions, types and schemas.
+# Who owns what besides relations, types and schemas.
 OWNED = {
     "pg_collation": "collowner", "pg_conversion": "conowner", "pg_operator": "oprowner",
     "pg_opclass": "opcowner", "pg_opfamily": "opfowner", "pg_proc": "proowner",
-    "pg_statistic_ext": "stxowner",
-    "pg_ts_config": "cfgowner", "pg_ts_dict": "dictowner",
+    "pg_statistic_ext": "stxowner", "pg_ts_config": "cfgowner", "pg_ts_dict": "dictowner",
 }  # fmt: skip
 # Lists are stored quoted: quoting them again would make one name of them.
 LISTS = "'search_path', 'session_preload_libraries', 'local_preload_libraries', 'temp_tablespaces'"
@@ -79,6 +78,8 @@ SELECT 'bytes of large objects', '', count(*) || ':'
 FROM pg_largeobject o;
 """
 
+# Whoever holds a table of the site for himself shall not hold up a push as well.
+IMPATIENT = "SET lock_timeout = '5s';"
 DATABASES = "SELECT datname FROM pg_database;"
 SIZE = "SELECT pg_database_size(current_database());"
 

@@ -26,6 +26,14 @@ def test_what_must_not_be_left_half_done_goes_on_and_says_so(number: signal.Sign
     assert signal.getsignal(number) == before
 
 
+def test_a_terminal_that_is_gone_ends_nothing() -> None:
+    def gone() -> None:
+        raise OSError(5, "Input/output error")
+
+    with waits(gone):
+        os.kill(os.getpid(), signal.SIGHUP)
+
+
 def test_another_thread_holds_nothing_back() -> None:
     def work() -> None:
         with waits(lambda: None):

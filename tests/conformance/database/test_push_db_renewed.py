@@ -5,7 +5,7 @@ import random
 import pytest
 
 from slipway.errors import DatabaseError
-from slipway.postgres import parts, programs, renewal, reuse, statements, tables
+from slipway.postgres import facts, parts, programs, renewal, reuse, statements, tables
 from slipway.postgres.beside import Filled
 from slipway.postgres.renewal import Renewal
 from slipway.postgres.server import Client
@@ -246,6 +246,16 @@ def test_where_somebody_is_connected_to_the_kept_one_it_is_not_used(
         push(pushed)
     assert results == [None]
     assert_same(pushed)
+
+
+def test_where_there_is_no_room_for_a_copy_of_the_kept_one_it_is_not_used(
+    pushed: Pair, results: list[Filled | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needed = iter([0, 1 << 60])
+    monkeypatch.setattr(facts, "room", lambda *_: next(needed))
+    push(pushed)
+    assert results == [None]
+    assert list(needed) == []
 
 
 def test_a_renewal_that_breaks_is_no_failure(

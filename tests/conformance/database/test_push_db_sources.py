@@ -20,6 +20,7 @@ from slipway.postgres import server, tables
 from slipway.postgres.ends import Ends, find
 from slipway.postgres.names import Names
 from slipway.secrets import Secret
+from slipway.settings.database import Database
 from tests.conformance.database import content
 from tests.conformance.database.servers import SITE, Pair, docker, shell, started
 from tests.unit.factory import environment
@@ -187,6 +188,15 @@ def test_another_engine_is_refused_early(scheme: str) -> None:
     site = environment(variables={"DATABASE_URL": Secret("postgres://a:b@db/c")})
     with pytest.raises(DsnError, match=rf"--from: the scheme '{scheme}' .* only PostgreSQL can"):
         find(shell, site, f"{scheme}://me:secret@example.com/db")
+
+
+def test_another_database_is_read_with_the_programs_of_the_environments_version() -> None:
+    site = environment(
+        variables={"DATABASE_URL": Secret("postgres://a:b@db.example.com/c")},
+        database_service=Database(image="postgres:18-trixie"),
+    )
+    ends = find(shell, site, "postgres://me:secret@example.com/db")
+    assert (ends.source.image, ends.target.image) == ("postgres:18-trixie",) * 2
 
 
 @contextmanager

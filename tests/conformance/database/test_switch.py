@@ -162,6 +162,21 @@ def test_after_a_lost_connection_it_is_known_which_database_serves(
     assert pair.marker() == ("new" if made else "old")
 
 
+def test_a_switch_that_is_still_made_is_waited_for(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def lost(admin: Session, _second: Session, step: Switch) -> float:
+        steps = [f"ALTER DATABASE {old} RENAME TO {new}" for old, new in step.steps]
+        admin.post("\\;\n".join(["BEGIN", "SELECT pg_sleep(2)", *steps, "COMMIT"]) + ";")
+        raise DatabaseError("host1", "the connection was lost")
+
+    pair.fresh(content.SMALL)
+    monkeypatch.setattr(cutover, "switch", lost)
+    push(pair)
+    assert "the switch was made, and then: host1: the connection" in capsys.readouterr().err
+    assert pair.marker() == "new"
+
+
 def test_where_nobody_can_tell_which_database_serves_it_says_so(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
