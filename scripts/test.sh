@@ -26,7 +26,23 @@ fi
 scripts/lint.sh
 coverage erase
 coverage run -m pytest tests/unit tests/contracts --durations=5
-coverage run -m pytest tests/conformance --durations=10 "${hosts[@]/#/--ignore=}"
+# Both wait for servers most of the time: side by side they end sooner. No two may build an image.
+python -m slipway.baseimages
+databases=tests/conformance/database
+(
+    # What runs in the background does not hear Ctrl-C; it must hear of it once, below.
+    trap - INT
+    exec setsid coverage run -m pytest "$databases" --durations=10 >.state/databases.log 2>&1
+) &
+beside=$!
+trap 'kill -INT $beside 2>/dev/null && wait $beside' EXIT
+failed=0
+coverage run -m pytest tests/conformance --durations=10 "--ignore=$databases" \
+    "${hosts[@]/#/--ignore=}" || failed=$?
+wait $beside || failed=$?
+trap - EXIT
+cat .state/databases.log
+[ $failed = 0 ] || exit $failed
 # One run, one sandbox: the last test of tests/e2e removes it.
 coverage run -m pytest tests/browser tests/e2e --durations=20 --capture=no --ignore tests/e2e/three
 coverage combine --quiet

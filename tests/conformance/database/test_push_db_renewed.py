@@ -1,12 +1,15 @@
 """Push into a copy of the database that was kept: nothing differs from one that was made anew."""
 
 import random
+from collections.abc import Sequence
 
 import pytest
 
 from slipway.errors import DatabaseError
 from slipway.postgres import facts, parts, programs, renewal, reuse, statements, tables
 from slipway.postgres.beside import Filled
+from slipway.postgres.copying import Copy
+from slipway.postgres.parts import Shared
 from slipway.postgres.renewal import Renewal
 from slipway.postgres.server import Client
 from slipway.postgres.session import Session
@@ -270,3 +273,35 @@ def test_a_renewal_that_breaks_is_no_failure(
     assert results == [None]
     assert_same(pushed)
     assert pushed.databases() == {SITE, f"{SITE}__previous"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "UPDATE wide SET title = 'wrong' WHERE id % 100 = 1;",
+        "DELETE FROM wide WHERE id = 101;",
+        "DELETE FROM wide WHERE id = 102;",
+        "INSERT INTO wide (title) VALUES ('too much');",
+        "UPDATE marker SET text = 'wrong';",
+    ],
+)
+def test_what_went_wrong_on_the_way_is_seen_and_sent_anew(
+    pushed: Pair,
+    results: list[Filled | None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    wrong: str,
+) -> None:
+    renew = Copy.renew
+
+    def spoiled(self: Copy, changed: Sequence[Shared]) -> int:
+        sent = renew(self, changed)
+        pushed.target.query(f"SET session_replication_role = replica; {wrong}", f"{SITE}__incoming")
+        return sent
+
+    monkeypatch.setattr(Copy, "renew", spoiled)
+    pushed.source.query("UPDATE wide SET title = title || '!' WHERE id % 100 = 1;", "local")
+    push(pushed)
+    assert [one is not None for one in results] == [True]
+    assert "the copy differs" in capsys.readouterr().err
+    assert_same(pushed)
