@@ -122,6 +122,8 @@ class Parts:
 
     def _begin(self, begin: Begin) -> None:
         stamp = stamp_of(f"{self._folder}/{begin.name}")
+        if not stamp.size:  # it was large: whoever emptied it is about to write
+            raise FileChanged
         part_size = etags.our_part_size(stamp.size) or etags.PART
         earlier = self._memory.upload(begin.name)
         arrived: dict[int, Part] = {}

@@ -127,6 +127,17 @@ def test_a_file_that_vanished_is_reported(media: Path, memory: Memory) -> None:
     assert sorted(tally.problems) == [Problem("a", gone), Problem("large", gone)]
 
 
+@pytest.mark.usefixtures("_small_parts")
+def test_a_large_file_that_was_emptied_is_reported(media: Path, memory: Memory) -> None:
+    (media / "log").write_bytes(LARGE)
+    files = wanted(media)
+    (media / "log").write_bytes(b"")
+    bucket = MemoryBucket()
+    tally = send(files, media, bucket, memory)
+    assert tally.problems == [Problem("log", "is being written to")]
+    assert (bucket.contents, bucket.uploads, memory.uploads()) == ({}, {}, [])
+
+
 def test_a_storage_that_fails_ends_the_run(media: Path, memory: Memory) -> None:
     for number in range(100):
         (media / f"{number}").write_bytes(b"content")
