@@ -194,8 +194,18 @@ class VolumeBucket:
     def _open(self) -> "Session":
         with self._lock:
             if self._session is None or self._session.over:
-                self._session = Session(self._shell, self._place)
+                self._session = self._connect()
             return self._session
+
+    def _connect(self) -> "Session":
+        """Connect; a host that answered before may be on its way back."""
+        tries = TRIES if self._session else 1
+        for attempt in range(tries - 1):
+            try:
+                return Session(self._shell, self._place)
+            except HostError:
+                time.sleep(PAUSE * 2**attempt)
+        return Session(self._shell, self._place)
 
 
 class Session:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from slipway.errors import HostError
 from slipway.objects.volume import Broken, Place, VolumeBucket
 from slipway.objects.volume_arrivals import Arrivals
 from slipway.objects.volume_files import Refused
@@ -98,6 +99,7 @@ class Line:
     def ask(self, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         self.count += 1
         if self.count == 2:
+            self.over = True
             raise Broken
         reply: tuple[dict[str, Any], bytes] = getattr(self.media, request["do"])(request, body)
         return reply
@@ -116,6 +118,43 @@ def test_a_connection_that_breaks_between_two_pages_ends_no_listing(
     first = Line(media)
     monkeypatch.setattr(bucket, "_open", iter([first, first, Line(again)]).__next__)
     assert [there.name for there in bucket.listing().objects] == names
+
+
+@pytest.mark.parametrize(("refusals", "comes_back"), [(2, True), (3, False)])
+def test_a_host_that_answered_before_is_given_time_to_come_back(
+    media: Arrivals, monkeypatch: pytest.MonkeyPatch, refusals: int, comes_back: bool
+) -> None:
+    monkeypatch.setattr("slipway.objects.volume.PAUSE", 0)
+    refusal = HostError("host1", "does not answer", "")
+    answers: list[Line | HostError] = [Line(media), *[refusal] * refusals, Line(media)]
+
+    def session(*_: object) -> Line:
+        answer = answers.pop(0)
+        if isinstance(answer, HostError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("slipway.objects.volume.Session", session)
+    bucket = VolumeBucket(Place(Host("host1", "192.0.2.10"), "", ""))
+    assert bucket.look("a.txt") is None
+    if comes_back:
+        assert bucket.look("a.txt") is None
+    else:
+        with pytest.raises(HostError):
+            bucket.look("a.txt")
+
+
+def test_a_host_that_never_answered_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def session(*_: object) -> Line:
+        asked.append(_)
+        raise HostError("host1", "does not answer", "")
+
+    monkeypatch.setattr("slipway.objects.volume.Session", session)
+    with pytest.raises(HostError):
+        VolumeBucket(Place(Host("host1", "192.0.2.10"), "", "")).look("a.txt")
+    assert len(asked) == 1
 
 
 def test_a_folder_that_cannot_be_read_ends_the_listing_with_an_error(

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from slipway import pull as pulling
 from slipway.console import Console
 from slipway.environment import Environment
-from slipway.errors import Declined, PartialTransfer, SlipwayError, StorageError
+from slipway.errors import Declined, HostError, PartialTransfer, SlipwayError, StorageError
 from slipway.pull import pull_media
 from slipway.secrets import Secret
 from slipway.settings.hosts import Host
@@ -203,6 +204,23 @@ def test_what_is_excluded_is_neither_fetched_nor_deleted(site: Environment) -> N
     excluding = replace(site, media=Media(exclude=("*.tmp",)))
     assert pull(excluding, there, delete=True, yes=True) == 0
     assert local(site) == {"a.txt": b"a", "c.txt": b"c", "mine.tmp": b"x"}
+
+
+def test_a_host_that_goes_away_ends_the_pull_and_what_came_of_a_large_file_stays(
+    site: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (pulling, fetch):
+        monkeypatch.setattr(module, "LARGE", 3)
+    there = bucket(a=b"12345")
+
+    def chunks(*_: object) -> Iterator[bytes]:
+        yield b"123"
+        raise HostError("host1", "does not answer", "")
+
+    monkeypatch.setattr(there, "chunks", chunks)
+    with pytest.raises(HostError, match="does not answer"):
+        pull(site, there)
+    assert list(local(site).values()) == [b"123"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from slipway.content_types import content_type
-from slipway.errors import StorageError
+from slipway.errors import HostError, StorageError
 from slipway.objects.bucket import Meta
 from slipway.sync import etags, proof, reading
 from slipway.sync.memory import Memory, Upload, remembered
@@ -145,6 +145,22 @@ def test_a_storage_that_fails_ends_the_run(media: Path, memory: Memory) -> None:
     with pytest.raises(StorageError, match="no room left"):
         push(media, bucket, memory)
     assert len(bucket.contents) >= 10
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize(("method", "content"), [("put", b"small"), ("begin", LARGE)])
+def test_a_host_that_goes_away_ends_the_run(
+    media: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch, method: str, content: bytes
+) -> None:
+    (media / "a").write_bytes(content)
+    bucket = MemoryBucket()
+    monkeypatch.setattr(bucket, method, gone)
+    with pytest.raises(HostError, match="does not answer"):
+        push(media, bucket, memory)
+
+
+def gone(*_: object) -> str:
+    raise HostError("host1", "does not answer", "")
 
 
 class Written(MemoryBucket):
