@@ -107,6 +107,10 @@ class Parts:
         self._gang = Gang(files, self._work, threads)
         return self._gang
 
+    def add(self, name: str) -> None:
+        """Take one more file while the work is under way."""
+        self._gang.items.add(Begin(name))
+
     def _work(self, item: "Begin | PartOf") -> None:
         try:
             if isinstance(item, Begin):

@@ -273,25 +273,40 @@ def test_a_small_file_that_changes_while_it_is_read_is_read_again(
 ) -> None:
     path = media / "a"
     path.write_bytes(b"before")
-    really, times = os.read, [1, 2]
+    really, times = os.pread, [1, 2]
 
-    def read(handle: int, size: int) -> bytes:
-        body = really(handle, size)
+    def pread(handle: int, size: int, begin: int) -> bytes:
+        body = really(handle, size, begin)
         if times:
             path.write_bytes(b"after" * times.pop())
         return body
 
-    monkeypatch.setattr("slipway.sync.reading.os.read", read)
+    monkeypatch.setattr("slipway.sync.reading.os.pread", pread)
     bucket = MemoryBucket()
     assert push(media, bucket, memory).files == 1
     assert bucket.contents == {"a": b"after"}
 
 
-def test_a_file_that_became_shorter_is_no_mixture(media: Path) -> None:
+@pytest.mark.usefixtures("_small_parts")
+def test_a_file_that_grew_large_after_the_scan_is_sent_in_parts(
+    media: Path, memory: Memory
+) -> None:
+    path = media / "log"
+    path.write_bytes(b"1")
+    files = wanted(media)
+    path.write_bytes(LARGE)
+    bucket = MemoryBucket()
+    assert send(files, media, bucket, memory).problems == []
+    assert bucket.contents == {"log": LARGE}
+    assert sorted(bucket.sent) == [f"log {number}" for number in range(1, 5)]
+
+
+@pytest.mark.parametrize("content", [b"123", b"1234567"])
+def test_a_file_of_another_length_is_no_mixture(media: Path, content: bytes) -> None:
     path = media / "a"
     path.write_bytes(b"12345")
     stamp = Stamp.of(path.stat())
-    path.write_bytes(b"123")
+    path.write_bytes(content)
     with pytest.raises(reading.FileChanged):
         reading.section(str(path), 0, 5, stamp)
 
