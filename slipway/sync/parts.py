@@ -42,6 +42,7 @@ class Job:
     begin: Begin
     upload: Upload
     arrived: dict[int, Part]
+    read: int  # when its reading began (Unix, ns)
     digests: dict[int, bytes] = field(default_factory=dict)
     answered: dict[int, str] = field(default_factory=dict)
     over: bool = False
@@ -137,7 +138,7 @@ class Parts:
             with suppress(StorageError):  # parts that stay cost room, not this run
                 discard(self._bucket, self._memory, earlier)
         upload = earlier if earlier and arrived else self._new(begin.name, stamp, part_size)
-        job = Job(begin, upload, arrived)
+        job = Job(begin, upload, arrived, time.time_ns())
         for number in range(job.count, 0, -1):
             self._gang.items.add(PartOf(job, number))
 
@@ -185,7 +186,7 @@ class Parts:
             self._note(upload.name, answered)
         self._memory.end_upload(upload.name)
         prove(self._bucket, upload.name, upload.part_size, job.etag, answered)
-        self._memory.learn(upload.name, upload.stamp, job.etag, answered)
+        self._memory.learn(upload.name, upload.stamp, job.etag, answered, read=job.read)
         self._tally.arrived(upload.stamp.size)
 
     def _again(self, item: "Begin | PartOf", error: FileChanged | DamagedError) -> None:

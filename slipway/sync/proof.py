@@ -1,6 +1,7 @@
 """Prove that content is the same on both sides: by ETags, or else by reading it back."""
 
 import os
+import time
 from pathlib import Path
 
 from slipway.objects.bucket import Bucket, DamagedError
@@ -46,9 +47,9 @@ def has_etag(file: File, etag: str, memory: Memory) -> bool:
     """Tell whether a file's content has an ETag, and remember it then; raises OSError."""
     for part_size in etags.possible_part_sizes(etag, file.stamp.size):
         with Path(file.path).open("rb", buffering=0) as source:
-            stamp = Stamp.of(os.fstat(source.fileno()))
+            stamp, read = Stamp.of(os.fstat(source.fileno())), time.time_ns()
             same = etags.of_file(source, part_size) == etag
             if same and Stamp.of(os.fstat(source.fileno())) == stamp:
-                memory.learn(file.name, stamp, etag)
+                memory.learn(file.name, stamp, etag, read=read)
                 return True
     return False

@@ -1,5 +1,6 @@
 """Copy inside the bucket what was only renamed here."""
 
+import time
 from collections import defaultdict
 from collections.abc import Callable
 
@@ -73,6 +74,7 @@ class Copier:
         return left
 
     def _copy(self, file: File, there: Object) -> bool:
+        read = time.time_ns()
         if not has_etag(file, there.etag, self._memory):
             return False
         meta = self._meta_of(file.name)._replace(mtime=file.stamp.mtime)
@@ -86,5 +88,5 @@ class Copier:
                     return False
         if stamp_of(file.path) != file.stamp:
             return False
-        self._memory.learn(file.name, file.stamp, answered)
+        self._memory.learn(file.name, file.stamp, answered, read=read)
         return True

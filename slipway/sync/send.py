@@ -1,6 +1,7 @@
 """Send files to a bucket: read whole and settled, verified on arrival, all or nothing each."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable
 
 from slipway.objects.bucket import Bucket, DamagedError, Meta, ObjectError
@@ -83,6 +84,7 @@ class Sender:
         return None
 
     def _send(self, file: Wanted, stamp: Stamp) -> None:
+        read = time.time_ns()
         body = section(f"{self._folder}/{file.name}", 0, stamp.size, stamp)
         md5 = hashlib.md5(body, usedforsecurity=False).digest()
         meta = self._meta_of(file.name)._replace(mtime=stamp.mtime)
@@ -92,7 +94,7 @@ class Sender:
             self._note(file.name, answered)
         self._tally.advance(file.size)
         prove(self._bucket, file.name, etags.WHOLE, md5.hex(), answered)
-        self._memory.learn(file.name, stamp, md5.hex(), answered)
+        self._memory.learn(file.name, stamp, md5.hex(), answered, read=read)
         self._tally.arrived(stamp.size)
 
 

@@ -1,7 +1,9 @@
 """The program that runs on a host, tried in this process on a folder."""
 
 import hashlib
+import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +68,23 @@ def test_checksums_are_kept_between_runs_for_settled_files_only(
     monkeypatch.setattr("slipway.objects.volume_files.SETTLED", -(10**12))
     media.page({"after": ""}, b"")
     again.load()
-    assert [etag for _, etag in again.known.values()] == [hashlib.md5(b"12345").hexdigest()]
+    assert [known.etag for known in again.known.values()] == [hashlib.md5(b"12345").hexdigest()]
+
+
+def test_a_file_that_was_young_when_it_was_read_is_read_again(
+    media: Arrivals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "data" / "media" / "a.txt"
+    path.write_bytes(b"12345")
+    before = path.stat()
+    monkeypatch.setattr("slipway.objects.volume_files.stamp_of", lambda _: (5, 1, 1, 1))
+    monkeypatch.setattr(time, "time_ns", lambda: 1)
+    media.look({"name": "a.txt"}, b"")
+    path.write_bytes(b"54321")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    monkeypatch.setattr(time, "time_ns", lambda: 10**10)
+    page = json.loads(media.page({"after": ""}, b"")[1])
+    assert page == [["a.txt", 5, hashlib.md5(b"54321").hexdigest()]]
 
 
 def test_uploads_that_nobody_completed_go_after_a_week(media: Arrivals, tmp_path: Path) -> None:

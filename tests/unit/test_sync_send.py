@@ -1,6 +1,6 @@
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,11 @@ import pytest
 from slipway.content_types import content_type
 from slipway.errors import HostError, StorageError
 from slipway.objects.bucket import Meta
+from slipway.objects.listing import Object
 from slipway.sync import etags, proof, reading
 from slipway.sync.memory import Memory, Upload, remembered
-from slipway.sync.plan import Wanted
+from slipway.sync.plan import Names, Wanted
+from slipway.sync.renames import Copier, candidates
 from slipway.sync.scan import Problem, Stamp, scan
 from slipway.sync.send import Sender
 from slipway.sync.tally import Tally
@@ -309,6 +311,62 @@ def test_a_file_of_another_length_is_no_mixture(media: Path, content: bytes) -> 
     path.write_bytes(content)
     with pytest.raises(reading.FileChanged):
         reading.section(str(path), 0, 5, stamp)
+
+
+@pytest.fixture
+def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Return what wraps a function so that ten seconds pass in it."""
+    ahead: list[int] = []
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + sum(ahead))
+
+    def slow(really: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*arguments: Any) -> Any:
+            ahead.append(10**10)
+            return really(*arguments)
+
+        return wrapped
+
+    return slow
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("content", [b"small", LARGE])
+def test_what_was_young_when_it_was_read_is_not_remembered_after_a_long_way(
+    media: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch,
+    pass_time: Callable[..., Any], content: bytes,
+) -> None:  # fmt: skip
+    (media / "a").write_bytes(content)
+    bucket = MemoryBucket()
+    monkeypatch.setattr(bucket, "arrive", pass_time(bucket.arrive))
+    assert push(media, bucket, memory).files == 1
+    memory.save()
+    assert memory.known() == {}
+
+
+def test_what_was_young_when_it_was_read_is_not_remembered_after_a_long_reading(
+    media: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch, pass_time: Callable[..., Any]
+) -> None:
+    (media / "a").write_bytes(b"small")
+    monkeypatch.setattr(etags, "chunks_of", pass_time(etags.chunks_of))
+    doubtful = [(file, etags.of_bytes(b"small")) for file in scan(media).files]
+    assert proof.unequal(doubtful, memory, Tally(), lambda: None) == []
+    memory.save()
+    assert memory.known() == {}
+
+
+def test_what_was_young_when_it_was_read_is_not_remembered_after_a_long_copy(
+    media: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch, pass_time: Callable[..., Any]
+) -> None:
+    (media / "new").write_bytes(b"small")
+    bucket = MemoryBucket()
+    etag = bucket.store("old", b"small", "", etags.of_bytes(b"small"))
+    monkeypatch.setattr(bucket, "copy", pass_time(bucket.copy))
+    found, _ = candidates(Names(wanted(media)), [Object("old", 5, etag)], str(media))
+    copier = Copier(bucket, memory, Tally(), Meta, lambda *_: None)
+    assert copier.run(found, lambda: None) == []
+    memory.save()
+    assert memory.known() == {}
 
 
 @pytest.mark.usefixtures("_small_parts")
