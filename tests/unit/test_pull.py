@@ -198,6 +198,34 @@ def test_room_is_counted_by_what_the_disk_takes_for_one_name(
         pull(site, bucket(**{"photo.jpg": b"new!!", "other": b"other"}))
 
 
+@pytest.mark.parametrize(("free", "fits"), [(100, True), (99, False)])
+def test_what_an_interrupted_run_has_left_is_not_counted_again(
+    site: Environment, monkeypatch: pytest.MonkeyPatch, free: int, fits: bool
+) -> None:
+    for module in (pulling, fetch):
+        monkeypatch.setattr(module, "LARGE", 300)
+    content = bytes(range(250)) * 4
+    there = bucket(film=content)
+    temporary = landing.temporary_name("film", there.etags["film"])
+    write(site, temporary, content[:900])
+    write(site, ".slipway-dead.part", b"x")
+    seen: list[bool] = []
+
+    def room(_: object) -> int:
+        seen.append(".slipway-dead.part" in local(site))
+        return pulling.MARGIN + free
+
+    monkeypatch.setattr(landing.Landing, "free", property(room))
+    if fits:
+        assert pull(site, there) == 0
+        assert local(site) == {"film": content}
+    else:
+        with pytest.raises(SlipwayError, match="100 B are to come, and 99 B are free"):
+            pull(site, there)
+        assert local(site) == {temporary: content[:900]}
+    assert seen == [False]
+
+
 def test_what_is_excluded_is_neither_fetched_nor_deleted(site: Environment) -> None:
     write(site, "mine.tmp", b"x")
     there = bucket(**{"a.txt": b"a", "b.tmp": b"b", "c.txt": b"c"})
