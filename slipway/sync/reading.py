@@ -1,8 +1,10 @@
 """Read files so that what is read is one state of them, never a mixture."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
+from slipway.sync import etags
 from slipway.sync.scan import Stamp
 
 
@@ -22,6 +24,22 @@ def section(path: str, begin: int, size: int, stamp: Stamp) -> bytes:
         return body
     finally:
         os.close(handle)
+
+
+def etags_of(path: str, part_sizes: Iterable[int]) -> tuple[Stamp, list[str]]:
+    """Read a file once and return its stamp, and the ETags of its content by part size.
+
+    Raises FileChanged, OSError.
+    """
+    digests = [etags.Digest(size) for size in part_sizes]
+    with Path(path).open("rb", buffering=0) as source:
+        stamp = Stamp.of(os.fstat(source.fileno()))
+        for chunk in etags.chunks_of(source):
+            for digest in digests:
+                digest.update(chunk)
+        if Stamp.of(os.fstat(source.fileno())) != stamp:
+            raise FileChanged
+    return stamp, [digest.etag() for digest in digests]
 
 
 def stamp_of(path: str) -> Stamp:

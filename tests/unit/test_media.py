@@ -11,7 +11,6 @@ from slipway.environment import Environment
 from slipway.errors import (
     ConfigurationError,
     Declined,
-    HostError,
     PartialTransfer,
     SlipwayError,
     StorageError,
@@ -232,23 +231,6 @@ def test_where_copying_is_refused_it_is_sent(
     push(site, bucket)
     said = fields(capsys)
     assert (said["copied"], said["uploaded"]) == (0, 1)
-
-
-def test_a_host_that_goes_away_while_it_copies_ends_the_push(
-    site: Environment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write(site, "old.txt", b"12345")
-    bucket = MemoryBucket()
-    push(site, bucket)
-    path.rename(path.with_name("new.txt"))
-
-    def gone(*_: object) -> str:
-        raise HostError("host1", "does not answer", "")
-
-    monkeypatch.setattr(bucket, "copy", gone)
-    with pytest.raises(HostError, match="does not answer"):
-        push(site, bucket)
-    assert bucket.sent == ["old.txt"]
 
 
 @pytest.fixture

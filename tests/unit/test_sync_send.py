@@ -1,6 +1,6 @@
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,36 +9,15 @@ import pytest
 from slipway.content_types import content_type
 from slipway.errors import HostError, StorageError
 from slipway.objects.bucket import Meta
-from slipway.objects.listing import Object
-from slipway.sync import etags, proof, reading
-from slipway.sync.memory import Memory, Upload, remembered
-from slipway.sync.plan import Names, Wanted
-from slipway.sync.renames import Copier, candidates
+from slipway.sync import etags, reading
+from slipway.sync.memory import Memory, Upload
+from slipway.sync.plan import Wanted
 from slipway.sync.scan import Problem, Stamp, scan
 from slipway.sync.send import Sender
 from slipway.sync.tally import Tally
 from tests.unit.bucket import MemoryBucket
 
 LARGE = os.urandom(1000)
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Memory]:
-    with remembered(tmp_path / ".state", "test") as opened:
-        yield opened
-
-
-@pytest.fixture
-def media(tmp_path: Path) -> Path:
-    (tmp_path / "media").mkdir()
-    return tmp_path / "media"
-
-
-@pytest.fixture
-def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(etags, "PART", 300)
-    monkeypatch.setattr(etags, "MEBIBYTE", 100)
-    monkeypatch.setattr(etags, "CHUNK", 100)
 
 
 def wanted(media: Path) -> list[Wanted]:
@@ -313,23 +292,6 @@ def test_a_file_of_another_length_is_no_mixture(media: Path, content: bytes) -> 
         reading.section(str(path), 0, 5, stamp)
 
 
-@pytest.fixture
-def pass_time(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Return what wraps a function so that ten seconds pass in it."""
-    ahead: list[int] = []
-    now = time.time_ns
-    monkeypatch.setattr(time, "time_ns", lambda: now() + sum(ahead))
-
-    def slow(really: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapped(*arguments: Any) -> Any:
-            ahead.append(10**10)
-            return really(*arguments)
-
-        return wrapped
-
-    return slow
-
-
 @pytest.mark.usefixtures("_small_parts")
 @pytest.mark.parametrize("content", [b"small", LARGE])
 def test_what_was_young_when_it_was_read_is_not_remembered_after_a_long_way(
@@ -342,50 +304,3 @@ def test_what_was_young_when_it_was_read_is_not_remembered_after_a_long_way(
     assert push(media, bucket, memory).files == 1
     memory.save()
     assert memory.known() == {}
-
-
-def test_what_was_young_when_it_was_read_is_not_remembered_after_a_long_reading(
-    media: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch, pass_time: Callable[..., Any]
-) -> None:
-    (media / "a").write_bytes(b"small")
-    monkeypatch.setattr(etags, "chunks_of", pass_time(etags.chunks_of))
-    doubtful = [(file, etags.of_bytes(b"small")) for file in scan(media).files]
-    assert proof.unequal(doubtful, memory, Tally(), lambda: None) == []
-    memory.save()
-    assert memory.known() == {}
-
-
-def test_what_was_young_when_it_was_read_is_not_remembered_after_a_long_copy(
-    media: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch, pass_time: Callable[..., Any]
-) -> None:
-    (media / "new").write_bytes(b"small")
-    bucket = MemoryBucket()
-    etag = bucket.store("old", b"small", "", etags.of_bytes(b"small"))
-    monkeypatch.setattr(bucket, "copy", pass_time(bucket.copy))
-    found, _ = candidates(Names(wanted(media)), [Object("old", 5, etag)], str(media))
-    copier = Copier(bucket, memory, Tally(), Meta, lambda *_: None)
-    assert copier.run(found, lambda: None) == []
-    memory.save()
-    assert memory.known() == {}
-
-
-@pytest.mark.usefixtures("_small_parts")
-def test_unequal_reads_only_what_it_must(media: Path, memory: Memory) -> None:
-    contents = {"same": b"same", "other": b"other", "parts": LARGE, "foreign": LARGE}
-    for name, content in contents.items():
-        (media / name).write_bytes(content)
-        os.utime(media / name, (1, 1))
-    (media / "gone").write_bytes(b"gone")
-    answers = {
-        "same": etags.of_bytes(b"same"),
-        "other": etags.of_bytes(b"OTHER"),
-        "parts": etags.of_chunks([LARGE], 300),
-        "foreign": "0123-77",
-        "gone": "x",
-    }
-    doubtful = [(file, answers[file.name]) for file in scan(media).files]
-    (media / "gone").unlink()
-    tally = Tally()
-    differ = proof.unequal(doubtful, memory, tally, lambda: None)
-    assert sorted(file.name for file in differ) == ["foreign", "other"]
-    assert tally.problems == [Problem("gone", "No such file or directory")]
