@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from slipway.errors import HostError
+from slipway.objects.bucket import Meta, ObjectError
 from slipway.objects.volume import Broken, Place, VolumeBucket
 from slipway.objects.volume_arrivals import Arrivals
 from slipway.objects.volume_files import Refused
@@ -106,20 +107,29 @@ def test_a_full_disk_has_a_code_of_its_own() -> None:
 
 
 class Line:
-    """Answer as the program does over a connection that breaks after the first page."""
+    """Answer as the program does over a connection that breaks after the first request.
+
+    The second one is lost, or only its answer (`late`).
+    """
 
     over = False
 
-    def __init__(self, media: Arrivals) -> None:
+    def __init__(self, media: Arrivals, *, late: bool = False) -> None:
         self.media = media
+        self.late = late
         self.count = 0
 
     def ask(self, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         self.count += 1
-        if self.count == 2:
-            self.over = True
+        self.over = self.count == 2
+        if self.over and not self.late:
             raise Broken
-        reply: tuple[dict[str, Any], bytes] = getattr(self.media, request["do"])(request, body)
+        try:
+            reply: tuple[dict[str, Any], bytes] = getattr(self.media, request["do"])(request, body)
+        except Refused as error:
+            reply = failure(error)
+        if self.over:
+            raise Broken
         return reply
 
 
@@ -136,6 +146,23 @@ def test_a_connection_that_breaks_between_two_pages_ends_no_listing(
     first = Line(media)
     monkeypatch.setattr(bucket, "_open", iter([first, first, Line(again)]).__next__)
     assert [there.name for there in bucket.listing().objects] == names
+
+
+def test_an_upload_whose_last_answer_is_lost_is_found_complete(
+    media: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slipway.objects.volume.PAUSE", 0)
+    lines = [Line(media, late=True), *(Line(media) for _ in range(4))]
+    monkeypatch.setattr("slipway.objects.volume.Session", lambda *_: lines.pop(0))
+    bucket = VolumeBucket(Place(Host("host1", "192.0.2.10"), "", ""))
+    upload = bucket.begin("a.txt", Meta(""))
+    digest = hashlib.md5(b"12345")
+    part = {"name": "a.txt", "upload": upload.partition("-")[0], "number": 1}
+    media.part({**part, "md5": digest.hexdigest()}, b"12345")
+    # Of the whole: whoever asked for another one reads it back.
+    assert bucket.complete("a.txt", upload, [digest.hexdigest()]) == digest.hexdigest()
+    with pytest.raises(ObjectError, match="this upload is not known"):
+        bucket.complete("b.txt", upload, [])
 
 
 @pytest.mark.parametrize(("refusals", "comes_back"), [(2, True), (3, False)])
