@@ -1,7 +1,8 @@
 """Compare the files that the database names with the objects that the storage holds."""
 
 import json
-import subprocess
+import os
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,13 +16,14 @@ from slipway.console import Console, seconds
 from slipway.environment import Environment
 from slipway.errors import OK, UNHEALTHY, CommandError
 from slipway.masking import masker
-from slipway.objects.bucket import Bucket
+from slipway.objects.bucket import Bucket, ObjectError
 from slipway.objects.keys import readable
 from slipway.objects.reach import bucket_of
 from slipway.sync.rules import Rules
 
 COMMAND = ("python", "manage.py", "cloud_files")
 SHOWN = 20
+TAIL = 64 * 1024  # bytes of what the site said last
 LOOKED_AT = 1000  # names that are asked for one by one, since they may have come meanwhile
 
 
@@ -119,16 +121,19 @@ def _lines(environment: Environment, shell: Shell) -> Iterator[str]:
     """Run the command in a running task of the site and yield what it writes."""
     host, container = remote.find(shell, environment, "web")
     command = ssh.remote(host, "docker", "exec", container, *COMMAND)
-    process = shell.start(command, stderr=subprocess.PIPE)
-    assert process.stdout
-    try:
-        for line in process.stdout:
-            yield line.decode(errors="replace")
-        said = process.stderr.read().decode(errors="replace") if process.stderr else ""
-        code = process.wait()
-    finally:
-        process.kill()
-        process.wait()
+    # A file takes whatever the site says beside the rows; a pipe would fill up and block it.
+    with tempfile.TemporaryFile() as log:
+        process = shell.start(command, stderr=log)
+        assert process.stdout
+        try:
+            for line in process.stdout:
+                yield line.decode(errors="replace")
+            code = process.wait()
+        finally:
+            process.kill()
+            process.wait()
+        log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL))
+        said = log.read().decode(errors="replace")
     if code == 255:
         raise ssh.refusal(host, said)
     if code:
@@ -139,7 +144,12 @@ def _lines(environment: Environment, shell: Shell) -> Iterator[str]:
 
 def _is_missing(bucket: Bucket, row: Row, missing: list[Row]) -> bool:
     """Look again, where they are not too many: it may have come after the listing."""
-    return len(missing) > LOOKED_AT or bucket.look(row.name) is None
+    if len(missing) > LOOKED_AT:
+        return True
+    try:
+        return bucket.look(row.name) is None
+    except ObjectError:  # a name that the storage refuses is none that it holds
+        return True
 
 
 def _show(console: Console, found: Findings) -> None:

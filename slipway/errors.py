@@ -3,7 +3,7 @@
 SlipwayError                    1   anything below, and what has no better name
 ├── ConfigurationError          3   env/<name>.toml, an option, a variable (also a ValueError)
 │   └── DsnError                3   a storage or database DSN cannot be read
-├── HostError                   4   a host cannot be reached or refuses (also a ConnectionError)
+├── HostError                   4   a host cannot be reached or refuses
 ├── StorageError                5   the object storage refuses or cannot be reached
 ├── DatabaseError               6   a database refuses, or what arrived is not what was sent
 ├── DeployError                 7   the new release did not start; the old one serves
@@ -89,7 +89,7 @@ class DsnError(ConfigurationError):
     """Say which part of a DSN cannot be read; the DSN itself is never shown."""
 
 
-class HostError(SlipwayError, ConnectionError):
+class HostError(SlipwayError):
     """Say which host cannot be reached, or refuses, and why."""
 
     exit_code = 4

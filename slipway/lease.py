@@ -21,7 +21,7 @@ from requests import RequestException
 
 from slipway import swarm
 from slipway.engine import Engine, refusals
-from slipway.errors import DeployError
+from slipway.errors import DeployError, HostError
 
 BEAT_SECONDS = 5.0
 GLANCE_SECONDS = 1.0
@@ -64,7 +64,7 @@ class Lease:
             self.check()
         except DeployError:
             return True
-        except (ConnectionError, DockerException, RequestException):
+        except (ConnectionError, HostError, DockerException, RequestException):
             return False
         return False
 

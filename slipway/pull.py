@@ -142,11 +142,14 @@ def _read(pull: Pull) -> None:
 
 
 def _check_room(pull: Pull) -> None:
-    """Refuse what cannot fit before anything is touched: files are replaced one by one."""
+    """Refuse what cannot fit before anything is touched: files are replaced one by one.
+
+    What ended runs left makes room first; what this one goes on with is there already.
+    """
+    left = pull.landing.sweep(kept=_resumed(pull))
+    coming = [it.size - left.get(temporary_name(it.name, it.etag), 0) for it in pull.plan.fetch]
     replaced = sum(stamp.size for stamp in _replaced(pull).values())
-    needed = sum(there.size for there in pull.plan.fetch) - replaced
-    largest = max((there.size for there in pull.plan.fetch), default=0)
-    needed = max(needed, largest)
+    needed = max(sum(coming) - replaced, *coming, 0)
     free = pull.landing.free - MARGIN
     if needed > free:
         what = f"{size(needed)} are to come, and {size(max(0, free))} are free on this disk"
@@ -160,10 +163,13 @@ def _replaced(pull: Pull) -> dict[str, Stamp]:
     return {name: here[folded] for name, folded in names if folded in here}
 
 
+def _resumed(pull: Pull) -> set[str]:
+    """Return the temporary names of what an interrupted run may have left half done."""
+    return {temporary_name(it.name, it.etag) for it in pull.plan.fetch if it.size > LARGE}
+
+
 def _fetch(pull: Pull) -> None:
     objects = pull.plan.fetch
-    resumed = {temporary_name(it.name, it.etag) for it in objects if it.size > LARGE}
-    pull.landing.sweep(kept=resumed)
     fetcher = Fetcher(pull.bucket, pull.landing, pull.memory, pull.tally, _replaced(pull))
     try:
         with _bar(pull.console, "fetch", sum(it.size for it in objects), pull.tally) as tick:
@@ -175,7 +181,7 @@ def _fetch(pull: Pull) -> None:
         what = f"no room is left on this disk after {_files(pull.tally.files)}"
         raise SlipwayError(FOLDER, what, "make room, then run it again") from None
     except (KeyboardInterrupt, SlipwayError):
-        pull.landing.sweep(kept=resumed)
+        pull.landing.sweep(kept=_resumed(pull))
         fetched = f"{pull.tally.files} of {_files(len(objects))} fetched"
         pull.console.warn(f"stopped, {fetched}; the next run goes on from there")
         raise

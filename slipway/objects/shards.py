@@ -67,7 +67,8 @@ def _gathered(page_of: PageOf) -> list[Object]:
     while page.token:
         page = page_of("", page.token)
         found += page.objects
-    return sorted(found)
+    # Such a server may also list a name twice; the second one would seem to have no file.
+    return sorted({there.name: there for there in found}.values())
 
 
 def _in_sequence(page_of: PageOf, page: Page) -> Iterator[Object]:

@@ -6,6 +6,7 @@ from datetime import datetime
 # The name and the form (Unix time in seconds, with a fraction) that rclone uses too.
 MTIME = "mtime"
 NANO = 1_000_000_000
+DIGITS = 10  # of a time in seconds: up to the year 2286
 
 
 def modified(metadata: Mapping[str, str], stored: datetime) -> int:
@@ -16,7 +17,9 @@ def modified(metadata: Mapping[str, str], stored: datetime) -> int:
 def parse(text: str) -> int:
     """Read a time in seconds with a fraction; returns ns, 0 for anything else."""
     whole, _, fraction = text.partition(".")
-    if not whole.isascii() or not whole.isdigit() or not (fraction + "0").isdigit():
+    if not text.isascii() or not whole.isdigit() or not (fraction + "0").isdigit():
+        return 0
+    if len(whole) > DIGITS:
         return 0
     return int(whole) * NANO + int(fraction[:9].ljust(9, "0"))
 

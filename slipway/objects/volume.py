@@ -99,9 +99,19 @@ class VolumeBucket:
         return {number: Part(size, etag) for number, size, etag in answer["parts"]}
 
     def complete(self, name: str, upload: str, parts: Sequence[str]) -> str:
-        """Make a file of the parts with these ETags and return the whole's, as S3 has it."""
+        """Make a file of the parts with these ETags and return the whole's, as S3 has it.
+
+        An answer may be lost, after which the upload is not known any more and the file is there;
+        its ETag is then the MD5 of the whole.
+        """
         asked = {"name": name, "parts": list(parts), **_upload(upload)}
-        return str(self._ask("complete", asked)[0]["etag"])
+        try:
+            return str(self._ask("complete", asked)[0]["etag"])
+        except ChangedError:
+            there = self.look(name)
+            if there is None:
+                raise
+            return there.etag
 
     def abort(self, name: str, upload: str) -> None:
         """Remove the parts of an unfinished upload."""
@@ -188,14 +198,24 @@ class VolumeBucket:
         name, what = str(fields.get("name", "")), answer["what"]
         if code == "full":
             raise StorageError(self.label, "has no room left", "make room there, then run it again")
-        kinds = {"changed": ChangedError, "damaged": DamagedError}
+        kinds = {"changed": ChangedError, "damaged": DamagedError, "gone": ChangedError}
         raise kinds.get(code, ObjectError)(name, what, AGAIN)
 
     def _open(self) -> "Session":
         with self._lock:
             if self._session is None or self._session.over:
-                self._session = Session(self._shell, self._place)
+                self._session = self._connect()
             return self._session
+
+    def _connect(self) -> "Session":
+        """Connect; a host that answered before may be on its way back."""
+        tries = TRIES if self._session else 1
+        for attempt in range(tries - 1):
+            try:
+                return Session(self._shell, self._place)
+            except HostError:
+                time.sleep(PAUSE * 2**attempt)
+        return Session(self._shell, self._place)
 
 
 class Session:

@@ -15,7 +15,7 @@ import time
 from bisect import bisect
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -31,7 +31,17 @@ SCHEMA = """create table if not exists files (
 Stamp = tuple[int, ...]
 Request = dict[str, Any]
 Reply = tuple[dict[str, Any], bytes]
-UNKNOWN: tuple[Stamp, str] = ((), "")
+
+
+class Known(NamedTuple):
+    """Hold the MD5 that a file had when it bore this stamp, and whether it may be relied on."""
+
+    stamp: Stamp
+    etag: str
+    settled: bool  # any later change was bound to have another time
+
+
+UNKNOWN = Known((), "", False)
 
 
 class Refused(Exception):
@@ -53,16 +63,17 @@ def stamp_of(status: os.stat_result) -> Stamp:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
-def hashed(leaf: str, folder: int) -> tuple[Stamp, str]:
+def hashed(leaf: str, folder: int) -> Known:
     """Read a file of an open folder; one that changes meanwhile is given no MD5."""
     descriptor = os.open(leaf, FILE, dir_fd=folder)
     try:
-        before = stamp_of(os.fstat(descriptor))
+        before, now = stamp_of(os.fstat(descriptor)), time.time_ns()
         digest = md5()
         while chunk := os.read(descriptor, CHUNK):
             digest.update(chunk)
         same = stamp_of(os.fstat(descriptor)) == before
-        return before, digest.hexdigest() if same else ""
+        settled = max(before[1], before[2]) < now - SETTLED
+        return Known(before, digest.hexdigest() if same else "", settled)
     finally:
         os.close(descriptor)
 
@@ -87,7 +98,7 @@ class Files:
             os.mkdir(INCOMING, 0o700, dir_fd=self.top)
         self.incoming = os.open(INCOMING, FOLDER, dir_fd=self.top)
         self.cache = cache
-        self.known: dict[str, tuple[Stamp, str]] = {}
+        self.known: dict[str, Known] = {}
         self.sorted: list[list[Any]] = []
         self.sweep()
 
@@ -121,19 +132,19 @@ class Files:
 
     def compared(self) -> Iterator[list[Any]]:
         """Yield name, size and MD5 of every file; what did not change is not read again."""
-        known: dict[str, tuple[Stamp, str]] = {}
+        known: dict[str, Known] = {}
         for name, folder, leaf in self.walked():
             try:
                 status = os.stat(leaf, dir_fd=folder, follow_symlinks=False)
                 if not stat.S_ISREG(status.st_mode):
                     continue
-                stamp, etag = self.known.get(name, UNKNOWN)
-                if stamp != stamp_of(status):
-                    stamp, etag = hashed(leaf, folder)
+                found = self.known.get(name, UNKNOWN)
+                if not found.settled or found.stamp != stamp_of(status):
+                    found = hashed(leaf, folder)
             except FileNotFoundError:  # deleted by the site meanwhile
                 continue
-            known[name] = stamp, etag
-            yield [name, stamp[0], etag]
+            known[name] = found
+            yield [name, found.stamp[0], found.etag]
         self.known = known
 
     def walked(self) -> Iterator[tuple[str, int, str]]:
@@ -149,15 +160,14 @@ class Files:
         with suppress(sqlite3.Error), sqlite3.connect(self.cache) as database:
             database.execute(SCHEMA)
             for name, *stamp, etag in database.execute("select * from files"):
-                self.known[name] = tuple(stamp), etag
+                self.known[name] = Known(tuple(stamp), etag, True)
 
     def save(self) -> None:
-        """Keep what was learnt of files that are too old to change unnoticed."""
-        young = time.time_ns() - SETTLED
+        """Keep what was learnt of files that were too old to change unnoticed."""
         rows = [
-            (name, *stamp, etag)
-            for name, (stamp, etag) in self.known.items()
-            if etag and name.isprintable() and max(stamp[1], stamp[2]) < young
+            (name, *found.stamp, found.etag)
+            for name, found in self.known.items()
+            if found.etag and found.settled and name.isprintable()
         ]
         with suppress(sqlite3.Error), sqlite3.connect(self.cache) as database:
             database.execute("delete from files")
@@ -167,11 +177,11 @@ class Files:
         """Return size and MD5 of one file."""
         try:
             with self.folder(request["name"]) as (folder, leaf):
-                stamp, etag = hashed(leaf, folder)
+                found = hashed(leaf, folder)
         except (FileNotFoundError, NotADirectoryError):
             return {"there": False}, b""
-        self.known[request["name"]] = stamp, etag
-        return {"there": True, "size": stamp[0], "etag": etag}, b""
+        self.known[request["name"]] = found
+        return {"there": True, "size": found.stamp[0], "etag": found.etag}, b""
 
     def get(self, request: Request, _: bytes) -> Reply:
         """Return a range of a file that is still the one that was listed."""
@@ -187,16 +197,16 @@ class Files:
             status = os.fstat(descriptor)
         finally:
             os.close(descriptor)
-        if stamp_of(status) != self.known[name][0]:
+        if stamp_of(status) != self.known[name].stamp:
             raise Refused("changed", "changed while it was read")
         return {"modified": status.st_mtime_ns, "size": status.st_size}, body
 
     def expect(self, name: str, etag: str, leaf: str, folder: int) -> None:
         """Refuse to go on where a file has another content than was listed."""
         status = os.stat(leaf, dir_fd=folder, follow_symlinks=False)
-        if self.known.get(name, UNKNOWN)[0] != stamp_of(status):
+        if self.known.get(name, UNKNOWN).stamp != stamp_of(status):
             self.known[name] = hashed(leaf, folder)
-        if etag and self.known[name][1] != etag:
+        if etag and self.known[name].etag != etag:
             raise Refused("changed", "changed while it was read")
 
     def delete(self, request: Request, _: bytes) -> Reply:

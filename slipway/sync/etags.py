@@ -63,11 +63,6 @@ def of_bytes(body: bytes) -> str:
     return _md5(body).hexdigest()
 
 
-def of_file(file: IO[bytes], part_size: int) -> str:
-    """Return the ETag of an open file."""
-    return of_chunks(chunks_of(file), part_size)
-
-
 def chunks_of(file: IO[bytes]) -> Iterator[bytes]:
     """Read a file, a chunk at a time."""
     return iter(lambda: file.read(CHUNK), b"")

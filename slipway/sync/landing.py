@@ -66,13 +66,21 @@ class Landing:
         finally:
             os.unlink(name, dir_fd=self._top)
 
-    def sweep(self, kept: Collection[str]) -> None:
-        """Remove what ended runs left half done, but for the temporary names of `kept`."""
+    def sweep(self, kept: Collection[str]) -> dict[str, int]:
+        """Remove what ended runs left half done, but for the temporary names of `kept`.
+
+        Returns the sizes (bytes) of those of them that are there.
+        """
+        left: dict[str, int] = {}
         for _, _, files, folder in os.fwalk(".", dir_fd=self._top):
             for name in files:
-                if name.startswith(BEGINNING) and name not in kept:
+                if name.startswith(BEGINNING):
                     with suppress(OSError):
-                        os.unlink(name, dir_fd=folder)
+                        if name in kept:
+                            left[name] = os.stat(name, dir_fd=folder, follow_symlinks=False).st_size
+                        else:
+                            os.unlink(name, dir_fd=folder)
+        return left
 
     @contextmanager
     def folder(self, name: str, *, make: bool = False) -> Iterator[int]:

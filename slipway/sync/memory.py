@@ -68,9 +68,12 @@ class Memory:
         """Return names at which a listing may be cut."""
         return [name for (name,) in self._database.execute("select name from seeds")]
 
-    def learn(self, name: str, stamp: Stamp, *etags: str) -> None:
-        """Remember the ETags of a file's content, unless it is too young to be sure."""
-        if time.time_ns() - max(stamp.mtime, stamp.ctime) <= SETTLED:
+    def learn(self, name: str, stamp: Stamp, *etags: str, read: int | None = None) -> None:
+        """Remember the ETags of a file's content, unless it was too young to be sure.
+
+        `read` is when its reading began (Unix, ns); None: now.
+        """
+        if (read or time.time_ns()) - max(stamp.mtime, stamp.ctime) <= SETTLED:
             return
         row = Row(name, *stamp, " ".join(dict.fromkeys(etags)))
         with self._lock:

@@ -42,6 +42,7 @@ class Job:
     begin: Begin
     upload: Upload
     arrived: dict[int, Part]
+    read: int  # when its reading began (Unix, ns)
     digests: dict[int, bytes] = field(default_factory=dict)
     answered: dict[int, str] = field(default_factory=dict)
     over: bool = False
@@ -107,6 +108,10 @@ class Parts:
         self._gang = Gang(files, self._work, threads)
         return self._gang
 
+    def add(self, name: str) -> None:
+        """Take one more file while the work is under way."""
+        self._gang.items.add(Begin(name))
+
     def _work(self, item: "Begin | PartOf") -> None:
         try:
             if isinstance(item, Begin):
@@ -122,6 +127,8 @@ class Parts:
 
     def _begin(self, begin: Begin) -> None:
         stamp = stamp_of(f"{self._folder}/{begin.name}")
+        if not stamp.size:  # it was large: whoever emptied it is about to write
+            raise FileChanged
         part_size = etags.our_part_size(stamp.size) or etags.PART
         earlier = self._memory.upload(begin.name)
         arrived: dict[int, Part] = {}
@@ -131,7 +138,7 @@ class Parts:
             with suppress(StorageError):  # parts that stay cost room, not this run
                 discard(self._bucket, self._memory, earlier)
         upload = earlier if earlier and arrived else self._new(begin.name, stamp, part_size)
-        job = Job(begin, upload, arrived)
+        job = Job(begin, upload, arrived, time.time_ns())
         for number in range(job.count, 0, -1):
             self._gang.items.add(PartOf(job, number))
 
@@ -179,7 +186,7 @@ class Parts:
             self._note(upload.name, answered)
         self._memory.end_upload(upload.name)
         prove(self._bucket, upload.name, upload.part_size, job.etag, answered)
-        self._memory.learn(upload.name, upload.stamp, job.etag, answered)
+        self._memory.learn(upload.name, upload.stamp, job.etag, answered, read=job.read)
         self._tally.arrived(upload.stamp.size)
 
     def _again(self, item: "Begin | PartOf", error: FileChanged | DamagedError) -> None:

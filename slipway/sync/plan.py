@@ -121,7 +121,7 @@ def compare(
 def _judge(file: File, there: Object, known: Row | None, result: Comparison) -> None:
     if there.size != file.stamp[0]:
         result.send.add(file.name, file.stamp.size)
-    elif known is not None and known[1:5] == file.stamp and there.etag in known[5].split(" "):
+    elif known is not None and known[1:5] == file.stamp and there.etag in known[5].split():
         result.unchanged += 1
     else:
         result.read.append((file, there.etag))

@@ -1,13 +1,13 @@
 """Prove that content is the same on both sides: by ETags, or else by reading it back."""
 
-import os
-from pathlib import Path
+import time
 
 from slipway.objects.bucket import Bucket, DamagedError
 from slipway.sync import etags
 from slipway.sync.crew import Crew, Gang, Tick
 from slipway.sync.memory import Memory
-from slipway.sync.scan import File, Stamp
+from slipway.sync.reading import FileChanged, etags_of
+from slipway.sync.scan import File
 from slipway.sync.tally import Tally
 
 HASH_THREADS = 4
@@ -44,11 +44,14 @@ def unequal(
 
 def has_etag(file: File, etag: str, memory: Memory) -> bool:
     """Tell whether a file's content has an ETag, and remember it then; raises OSError."""
-    for part_size in etags.possible_part_sizes(etag, file.stamp.size):
-        with Path(file.path).open("rb", buffering=0) as source:
-            stamp = Stamp.of(os.fstat(source.fileno()))
-            same = etags.of_file(source, part_size) == etag
-            if same and Stamp.of(os.fstat(source.fileno())) == stamp:
-                memory.learn(file.name, stamp, etag)
-                return True
-    return False
+    part_sizes = etags.possible_part_sizes(etag, file.stamp.size)
+    if not part_sizes:
+        return False
+    read = time.time_ns()
+    try:
+        stamp, found = etags_of(file.path, part_sizes)
+    except FileChanged:
+        return False
+    if etag in found:
+        memory.learn(file.name, stamp, etag, read=read)
+    return etag in found

@@ -1,8 +1,10 @@
 """Read files so that what is read is one state of them, never a mixture."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
+from slipway.sync import etags
 from slipway.sync.scan import Stamp
 
 
@@ -10,23 +12,8 @@ class FileChanged(Exception):
     """Tell that a file was written to while it was read."""
 
 
-def whole(path: str) -> tuple[bytes, Stamp]:
-    """Read a file whole; raises FileChanged, OSError."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        stamp = Stamp.of(os.fstat(handle))
-        body = os.read(handle, stamp.size + 1)
-        if len(body) < stamp.size:
-            body = _rest(handle, body, stamp.size + 1)
-        if len(body) != stamp.size or Stamp.of(os.fstat(handle)) != stamp:
-            raise FileChanged
-        return body, stamp
-    finally:
-        os.close(handle)
-
-
 def section(path: str, begin: int, size: int, stamp: Stamp) -> bytes:
-    """Read a part of a file that still bears `stamp`; raises FileChanged, OSError."""
+    """Read some or all of a file that still bears `stamp`; raises FileChanged, OSError."""
     handle = os.open(path, os.O_RDONLY)
     try:
         body = os.pread(handle, size, begin)
@@ -39,14 +26,22 @@ def section(path: str, begin: int, size: int, stamp: Stamp) -> bytes:
         os.close(handle)
 
 
+def etags_of(path: str, part_sizes: Iterable[int]) -> tuple[Stamp, list[str]]:
+    """Read a file once and return its stamp, and the ETags of its content by part size.
+
+    Raises FileChanged, OSError.
+    """
+    digests = [etags.Digest(size) for size in part_sizes]
+    with Path(path).open("rb", buffering=0) as source:
+        stamp = Stamp.of(os.fstat(source.fileno()))
+        for chunk in etags.chunks_of(source):
+            for digest in digests:
+                digest.update(chunk)
+        if Stamp.of(os.fstat(source.fileno())) != stamp:
+            raise FileChanged
+    return stamp, [digest.etag() for digest in digests]
+
+
 def stamp_of(path: str) -> Stamp:
     """Return the stamp that a file bears now; raises OSError."""
     return Stamp.of(Path(path).stat())
-
-
-def _rest(handle: int, body: bytes, size: int) -> bytes:
-    pieces, held = [body], len(body)
-    while held < size and (piece := os.read(handle, size - held)):
-        pieces.append(piece)
-        held += len(piece)
-    return b"".join(pieces)

@@ -1,7 +1,9 @@
 """Copy inside the bucket what was only renamed here."""
 
+import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from slipway.errors import StorageError
 from slipway.objects.bucket import Bucket, Meta
@@ -11,22 +13,33 @@ from slipway.sync.crew import Crew, Gang, Tick
 from slipway.sync.memory import Memory
 from slipway.sync.parts import Note
 from slipway.sync.plan import Names, Wanted
-from slipway.sync.proof import has_etag
-from slipway.sync.reading import stamp_of
+from slipway.sync.reading import FileChanged, etags_of, stamp_of
 from slipway.sync.scan import File
 from slipway.sync.tally import Tally
 
 THREADS = 16
 LARGEST_COPY = 5 * 1024**3  # bytes, the limit of S3 for one request
-Candidate = tuple[File, list[Object]]
+
+
+@dataclass
+class Alike:
+    """Hold objects of one size by their ETags, and the part sizes by which they may have them."""
+
+    objects: dict[str, Object] = field(default_factory=dict)
+    part_sizes: set[int] = field(default_factory=set)
+
+
+Candidate = tuple[File, Alike]
 
 
 def candidates(new: Names, gone: list[Object], folder: str) -> tuple[list[Candidate], Names]:
     """Part new files into those that objects without a file may hold already, and the rest."""
-    sizes: dict[int, list[Object]] = defaultdict(list)
+    sizes: dict[int, Alike] = defaultdict(Alike)
     for there in gone:
-        if 0 < there.size <= LARGEST_COPY:
-            sizes[there.size].append(there)
+        part_sizes = etags.possible_part_sizes(there.etag, there.size)
+        if 0 < there.size <= LARGEST_COPY and part_sizes:
+            sizes[there.size].objects[there.etag] = there
+            sizes[there.size].part_sizes.update(part_sizes)
     found: list[Candidate] = []
     rest = Names()
     for name, size in new:
@@ -60,10 +73,10 @@ class Copier:
         left: list[Wanted] = []
 
         def copy(candidate: Candidate) -> None:
-            file, objects = candidate
+            file, alike = candidate
             try:
-                copied = any(self._copy(file, there) for there in objects)
-            except (OSError, StorageError):
+                copied = self._copy(file, alike)
+            except (OSError, StorageError, FileChanged):
                 copied = False
             if not copied:
                 left.append(Wanted(file.name, file.stamp.size))
@@ -72,19 +85,20 @@ class Copier:
         self.copied = len(found) - len(left)
         return left
 
-    def _copy(self, file: File, there: Object) -> bool:
-        if not has_etag(file, there.etag, self._memory):
+    def _copy(self, file: File, alike: Alike) -> bool:
+        read = time.time_ns()
+        _, found = etags_of(file.path, alike.part_sizes)
+        there = next((alike.objects[etag] for etag in found if etag in alike.objects), None)
+        if there is None:
             return False
         meta = self._meta_of(file.name)._replace(mtime=file.stamp.mtime)
         self._note(file.name, there.etag)
         answered = self._bucket.copy(there, file.name, meta)
         self._note(file.name, answered)
-        if answered != there.etag:
-            # What was sent in parts is whole after it was copied.
-            with open(file.path, "rb", buffering=0) as source:  # noqa: PTH123
-                if etags.of_file(source, etags.WHOLE) != answered:
-                    return False
+        # What was sent in parts is whole after it was copied.
+        if answered not in found and answered not in etags_of(file.path, [etags.WHOLE])[1]:
+            return False
         if stamp_of(file.path) != file.stamp:
             return False
-        self._memory.learn(file.name, file.stamp, answered)
+        self._memory.learn(file.name, file.stamp, answered, read=read)
         return True

@@ -1,6 +1,7 @@
 """Send files to a bucket: read whole and settled, verified on arrival, all or nothing each."""
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable
 
 from slipway.objects.bucket import Bucket, DamagedError, Meta, ObjectError
@@ -11,7 +12,8 @@ from slipway.sync.pacer import Pacer
 from slipway.sync.parts import Begin, Note, PartOf, Parts
 from slipway.sync.plan import Names, Wanted
 from slipway.sync.proof import prove, unequal
-from slipway.sync.reading import FileChanged, whole
+from slipway.sync.reading import FileChanged, section, stamp_of
+from slipway.sync.scan import Stamp
 from slipway.sync.tally import Tally
 
 __all__ = ["Sender", "Tally", "unequal"]
@@ -45,9 +47,11 @@ class Sender:
         large, small = _split(files)
         pacer = Pacer()
         self._bucket.observer = pacer
+        parts = self._parts.gang(large, PARTS_AT_ONCE)
         gang = Gang(Feed(small, len(small)), self._small, lambda: pacer.limit)
         try:
-            self._crew.run(self._parts.gang(large, PARTS_AT_ONCE), gang, tick=tick)
+            # The crew looks for work in this order, and small files may turn out to be large.
+            self._crew.run(gang, parts, tick=tick)
         finally:
             self._bucket.observer = None
 
@@ -66,17 +70,22 @@ class Sender:
             if self._crew.stop.is_set():
                 raise Stopped
             try:
-                if file.size <= LIGHT:
-                    return self._send(file)
-                with self._budget.hold(file.size):
-                    return self._send(file)
+                # It may have grown since it was listed, beyond what fits into memory.
+                stamp = stamp_of(f"{self._folder}/{file.name}")
+                if etags.our_part_size(stamp.size):
+                    return self._parts.add(file.name)
+                if stamp.size <= LIGHT:
+                    return self._send(file, stamp)
+                with self._budget.hold(stamp.size):
+                    return self._send(file, stamp)
             except (FileChanged, DamagedError):
                 if attempt == TRIES:
                     raise
         return None
 
-    def _send(self, file: Wanted) -> None:
-        body, stamp = whole(f"{self._folder}/{file.name}")
+    def _send(self, file: Wanted, stamp: Stamp) -> None:
+        read = time.time_ns()
+        body = section(f"{self._folder}/{file.name}", 0, stamp.size, stamp)
         md5 = hashlib.md5(body, usedforsecurity=False).digest()
         meta = self._meta_of(file.name)._replace(mtime=stamp.mtime)
         self._note(file.name, md5.hex())
@@ -85,7 +94,7 @@ class Sender:
             self._note(file.name, answered)
         self._tally.advance(file.size)
         prove(self._bucket, file.name, etags.WHOLE, md5.hex(), answered)
-        self._memory.learn(file.name, stamp, md5.hex(), answered)
+        self._memory.learn(file.name, stamp, md5.hex(), answered, read=read)
         self._tally.arrived(stamp.size)
 
 

@@ -10,8 +10,10 @@ from slipway.check_media import Row, check_media, compare, parse
 from slipway.command import Command, Shell
 from slipway.console import Console
 from slipway.errors import CommandError
+from slipway.objects.bucket import ObjectError
 from slipway.settings.media import Media
 from slipway.sync import etags
+from slipway.sync.crew import beside
 from slipway.sync.rules import Rules
 from tests.unit.bucket import MemoryBucket
 from tests.unit.factory import environment
@@ -22,15 +24,22 @@ RULES = Rules(Media(exclude=("cache/",)))
 class Site(Shell):
     """Answer as the command in the container would."""
 
-    def __init__(self, *lines: object, said: str = "", code: int = 0) -> None:
+    def __init__(self, *lines: object, said: str = "", times: int = 1, code: int = 0) -> None:
         self.lines = "".join(f"{json.dumps(line)}\n" for line in lines)
         self.said = said
+        self.times = times
         self.code = code
 
     def start(self, command: Command, **options: Any) -> subprocess.Popen[bytes]:
         assert command.argv[-1].endswith("manage.py cloud_files")
-        program = "import sys; sys.stdout.write(sys.argv[1]); sys.stderr.write(sys.argv[2])"
-        words = [sys.executable, "-c", f"{program}; sys.exit({self.code})", self.lines, self.said]
+        program = "import sys; sys.stdout.write(sys.argv[1]); sys.stderr.write(sys.argv[2]"
+        words = [
+            sys.executable,
+            "-c",
+            f"{program} * {self.times}); sys.exit({self.code})",
+            self.lines,
+            self.said,
+        ]
         return super().start(Command.of(*words), **options)
 
 
@@ -80,6 +89,26 @@ def test_what_came_after_the_listing_is_not_missing(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(there, "look", look)
     assert check_media(environment(), Console(), bucket=there, shell=site) == 0
+
+
+def test_a_row_whose_name_the_storage_refuses_is_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def look(name: str) -> Any:
+        raise ObjectError(name, "its name leads elsewhere", "")
+
+    there = bucket("a")
+    monkeypatch.setattr(there, "look", look)
+    site = Site(row("a"), row("/old/a.jpg", 2), END)
+    assert check_media(environment(), Console(as_json=True), bucket=there, shell=site) == 11
+    assert json.loads(capsys.readouterr().out)["missing"] == [row("/old/a.jpg", 2)]
+
+
+def test_a_site_that_says_much_beside_its_rows_is_heard_to_the_end() -> None:
+    site = Site(row("a"), END, said="no such table: x\n", times=20_000, code=1)
+    checked = beside(lambda: check_media(environment(), Console(), bucket=bucket("a"), shell=site))
+    with pytest.raises(CommandError, match="no such table: x; see"):
+        checked(timeout=10)
 
 
 def test_folders_and_excluded_objects_are_no_orphans() -> None:

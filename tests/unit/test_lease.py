@@ -1,8 +1,10 @@
 import time
 
 import pytest
+from requests import RequestException
 
 from slipway import lease as module
+from slipway import swarm
 from slipway.errors import DeployError
 from slipway.lease import lease
 from tests.unit.fakeswarm import FakeSwarm
@@ -69,6 +71,19 @@ def test_a_lease_that_was_taken_over_is_found_lost(fake: FakeSwarm) -> None:
         take_over(fake)
         with pytest.raises(DeployError, match="ci took over"):
             held.check()
+
+
+def test_a_lease_is_not_lost_where_the_engine_is_silent(
+    fake: FakeSwarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object, **__: object) -> None:
+        raise RequestException("cut")
+
+    with lease(fake.engine, "myapp-test", "deploys", "maria@laptop") as held:
+        with monkeypatch.context() as patch:
+            patch.setattr(swarm, "call", silent)
+            assert not held.lost
+        assert not held.lost
 
 
 def test_a_lease_that_is_gone_is_found_lost(fake: FakeSwarm) -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from slipway.errors import (
 )
 from slipway.media import push_media, pushed_to
 from slipway.objects.bucket import Meta, ObjectError
-from slipway.objects.listing import Object
+from slipway.objects.listing import Object, Page
+from slipway.objects.shards import Listing, sharded
 from slipway.secrets import Secret
 from slipway.settings.media import Media
 from slipway.sync import memory, pacer, proof
@@ -262,6 +264,19 @@ def test_delete_names_what_goes_and_asks(
     push_media(site, console(yes=True), bucket=full, delete=True)
     assert sorted(full.contents) == ["a", "b", "c", "folder/", "new", "x//y"]
     assert "1 file sent (3 B), 3 unchanged, 2 deleted, verified" in capsys.readouterr().out
+
+
+def test_an_object_that_is_listed_twice_is_not_deleted(
+    site: Environment, full: MemoryBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = [Object(name, 1, full.etags[name]) for name in ("a", "a", "b", "c")]
+
+    def listing(seeds: Sequence[str] | None = ()) -> Listing:
+        return sharded(lambda *_: Page(listed, ""), seeds)
+
+    monkeypatch.setattr(full, "listing", listing)
+    assert push(site, full, delete=True) == 0
+    assert {"a", "b", "c"} <= full.contents.keys()
 
 
 def test_delete_most_is_only_deleted_when_told_so(site: Environment, full: MemoryBucket) -> None:

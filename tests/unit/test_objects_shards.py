@@ -61,6 +61,7 @@ def test_an_order_that_was_not_announced_is_noticed_and_can_be_done_without() ->
     server = Server(names, by_folders, 10, tells=False)
     with pytest.raises(Disordered):
         list(sharded(server.page, []).objects)
+    server.names.append("a-b")
     found = sharded(server.page, None)
     assert [there.name for there in found.objects] == sorted(names)
 

@@ -1,12 +1,16 @@
 """The program that runs on a host, tried in this process on a folder."""
 
 import hashlib
+import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from slipway.errors import HostError
+from slipway.objects.bucket import Meta, ObjectError
 from slipway.objects.volume import Broken, Place, VolumeBucket
 from slipway.objects.volume_arrivals import Arrivals
 from slipway.objects.volume_files import Refused
@@ -65,7 +69,23 @@ def test_checksums_are_kept_between_runs_for_settled_files_only(
     monkeypatch.setattr("slipway.objects.volume_files.SETTLED", -(10**12))
     media.page({"after": ""}, b"")
     again.load()
-    assert [etag for _, etag in again.known.values()] == [hashlib.md5(b"12345").hexdigest()]
+    assert [known.etag for known in again.known.values()] == [hashlib.md5(b"12345").hexdigest()]
+
+
+def test_a_file_that_was_young_when_it_was_read_is_read_again(
+    media: Arrivals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "data" / "media" / "a.txt"
+    path.write_bytes(b"12345")
+    before = path.stat()
+    monkeypatch.setattr("slipway.objects.volume_files.stamp_of", lambda _: (5, 1, 1, 1))
+    monkeypatch.setattr(time, "time_ns", lambda: 1)
+    media.look({"name": "a.txt"}, b"")
+    path.write_bytes(b"54321")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    monkeypatch.setattr(time, "time_ns", lambda: 10**10)
+    page = json.loads(media.page({"after": ""}, b"")[1])
+    assert page == [["a.txt", 5, hashlib.md5(b"54321").hexdigest()]]
 
 
 def test_uploads_that_nobody_completed_go_after_a_week(media: Arrivals, tmp_path: Path) -> None:
@@ -87,19 +107,29 @@ def test_a_full_disk_has_a_code_of_its_own() -> None:
 
 
 class Line:
-    """Answer as the program does over a connection that breaks after the first page."""
+    """Answer as the program does over a connection that breaks after the first request.
+
+    The second one is lost, or only its answer (`late`).
+    """
 
     over = False
 
-    def __init__(self, media: Arrivals) -> None:
+    def __init__(self, media: Arrivals, *, late: bool = False) -> None:
         self.media = media
+        self.late = late
         self.count = 0
 
     def ask(self, request: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         self.count += 1
-        if self.count == 2:
+        self.over = self.count == 2
+        if self.over and not self.late:
             raise Broken
-        reply: tuple[dict[str, Any], bytes] = getattr(self.media, request["do"])(request, body)
+        try:
+            reply: tuple[dict[str, Any], bytes] = getattr(self.media, request["do"])(request, body)
+        except Refused as error:
+            reply = failure(error)
+        if self.over:
+            raise Broken
         return reply
 
 
@@ -116,6 +146,60 @@ def test_a_connection_that_breaks_between_two_pages_ends_no_listing(
     first = Line(media)
     monkeypatch.setattr(bucket, "_open", iter([first, first, Line(again)]).__next__)
     assert [there.name for there in bucket.listing().objects] == names
+
+
+def test_an_upload_whose_last_answer_is_lost_is_found_complete(
+    media: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slipway.objects.volume.PAUSE", 0)
+    lines = [Line(media, late=True), *(Line(media) for _ in range(4))]
+    monkeypatch.setattr("slipway.objects.volume.Session", lambda *_: lines.pop(0))
+    bucket = VolumeBucket(Place(Host("host1", "192.0.2.10"), "", ""))
+    upload = bucket.begin("a.txt", Meta(""))
+    digest = hashlib.md5(b"12345")
+    part = {"name": "a.txt", "upload": upload.partition("-")[0], "number": 1}
+    media.part({**part, "md5": digest.hexdigest()}, b"12345")
+    # Of the whole: whoever asked for another one reads it back.
+    assert bucket.complete("a.txt", upload, [digest.hexdigest()]) == digest.hexdigest()
+    with pytest.raises(ObjectError, match="this upload is not known"):
+        bucket.complete("b.txt", upload, [])
+
+
+@pytest.mark.parametrize(("refusals", "comes_back"), [(2, True), (3, False)])
+def test_a_host_that_answered_before_is_given_time_to_come_back(
+    media: Arrivals, monkeypatch: pytest.MonkeyPatch, refusals: int, comes_back: bool
+) -> None:
+    monkeypatch.setattr("slipway.objects.volume.PAUSE", 0)
+    refusal = HostError("host1", "does not answer", "")
+    answers: list[Line | HostError] = [Line(media), *[refusal] * refusals, Line(media)]
+
+    def session(*_: object) -> Line:
+        answer = answers.pop(0)
+        if isinstance(answer, HostError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("slipway.objects.volume.Session", session)
+    bucket = VolumeBucket(Place(Host("host1", "192.0.2.10"), "", ""))
+    assert bucket.look("a.txt") is None
+    if comes_back:
+        assert bucket.look("a.txt") is None
+    else:
+        with pytest.raises(HostError):
+            bucket.look("a.txt")
+
+
+def test_a_host_that_never_answered_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def session(*_: object) -> Line:
+        asked.append(_)
+        raise HostError("host1", "does not answer", "")
+
+    monkeypatch.setattr("slipway.objects.volume.Session", session)
+    with pytest.raises(HostError):
+        VolumeBucket(Place(Host("host1", "192.0.2.10"), "", "")).look("a.txt")
+    assert len(asked) == 1
 
 
 def test_a_folder_that_cannot_be_read_ends_the_listing_with_an_error(

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from slipway import pull as pulling
 from slipway.console import Console
 from slipway.environment import Environment
-from slipway.errors import Declined, PartialTransfer, SlipwayError, StorageError
+from slipway.errors import Declined, HostError, PartialTransfer, SlipwayError, StorageError
 from slipway.pull import pull_media
 from slipway.secrets import Secret
 from slipway.settings.hosts import Host
@@ -197,12 +198,57 @@ def test_room_is_counted_by_what_the_disk_takes_for_one_name(
         pull(site, bucket(**{"photo.jpg": b"new!!", "other": b"other"}))
 
 
+@pytest.mark.parametrize(("free", "fits"), [(100, True), (99, False)])
+def test_what_an_interrupted_run_has_left_is_not_counted_again(
+    site: Environment, monkeypatch: pytest.MonkeyPatch, free: int, fits: bool
+) -> None:
+    for module in (pulling, fetch):
+        monkeypatch.setattr(module, "LARGE", 300)
+    content = bytes(range(250)) * 4
+    there = bucket(film=content)
+    temporary = landing.temporary_name("film", there.etags["film"])
+    write(site, temporary, content[:900])
+    write(site, ".slipway-dead.part", b"x")
+    seen: list[bool] = []
+
+    def room(_: object) -> int:
+        seen.append(".slipway-dead.part" in local(site))
+        return pulling.MARGIN + free
+
+    monkeypatch.setattr(landing.Landing, "free", property(room))
+    if fits:
+        assert pull(site, there) == 0
+        assert local(site) == {"film": content}
+    else:
+        with pytest.raises(SlipwayError, match="100 B are to come, and 99 B are free"):
+            pull(site, there)
+        assert local(site) == {temporary: content[:900]}
+    assert seen == [False]
+
+
 def test_what_is_excluded_is_neither_fetched_nor_deleted(site: Environment) -> None:
     write(site, "mine.tmp", b"x")
     there = bucket(**{"a.txt": b"a", "b.tmp": b"b", "c.txt": b"c"})
     excluding = replace(site, media=Media(exclude=("*.tmp",)))
     assert pull(excluding, there, delete=True, yes=True) == 0
     assert local(site) == {"a.txt": b"a", "c.txt": b"c", "mine.tmp": b"x"}
+
+
+def test_a_host_that_goes_away_ends_the_pull_and_what_came_of_a_large_file_stays(
+    site: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (pulling, fetch):
+        monkeypatch.setattr(module, "LARGE", 3)
+    there = bucket(a=b"12345")
+
+    def chunks(*_: object) -> Iterator[bytes]:
+        yield b"123"
+        raise HostError("host1", "does not answer", "")
+
+    monkeypatch.setattr(there, "chunks", chunks)
+    with pytest.raises(HostError, match="does not answer"):
+        pull(site, there)
+    assert list(local(site).values()) == [b"123"]
 
 
 @pytest.mark.parametrize(

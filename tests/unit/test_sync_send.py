@@ -1,16 +1,16 @@
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from slipway.content_types import content_type
-from slipway.errors import StorageError
+from slipway.errors import HostError, StorageError
 from slipway.objects.bucket import Meta
-from slipway.sync import etags, proof, reading
-from slipway.sync.memory import Memory, Upload, remembered
+from slipway.sync import etags, reading
+from slipway.sync.memory import Memory, Upload
 from slipway.sync.plan import Wanted
 from slipway.sync.scan import Problem, Stamp, scan
 from slipway.sync.send import Sender
@@ -18,25 +18,6 @@ from slipway.sync.tally import Tally
 from tests.unit.bucket import MemoryBucket
 
 LARGE = os.urandom(1000)
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Memory]:
-    with remembered(tmp_path / ".state", "test") as opened:
-        yield opened
-
-
-@pytest.fixture
-def media(tmp_path: Path) -> Path:
-    (tmp_path / "media").mkdir()
-    return tmp_path / "media"
-
-
-@pytest.fixture
-def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(etags, "PART", 300)
-    monkeypatch.setattr(etags, "MEBIBYTE", 100)
-    monkeypatch.setattr(etags, "CHUNK", 100)
 
 
 def wanted(media: Path) -> list[Wanted]:
@@ -127,6 +108,17 @@ def test_a_file_that_vanished_is_reported(media: Path, memory: Memory) -> None:
     assert sorted(tally.problems) == [Problem("a", gone), Problem("large", gone)]
 
 
+@pytest.mark.usefixtures("_small_parts")
+def test_a_large_file_that_was_emptied_is_reported(media: Path, memory: Memory) -> None:
+    (media / "log").write_bytes(LARGE)
+    files = wanted(media)
+    (media / "log").write_bytes(b"")
+    bucket = MemoryBucket()
+    tally = send(files, media, bucket, memory)
+    assert tally.problems == [Problem("log", "is being written to")]
+    assert (bucket.contents, bucket.uploads, memory.uploads()) == ({}, {}, [])
+
+
 def test_a_storage_that_fails_ends_the_run(media: Path, memory: Memory) -> None:
     for number in range(100):
         (media / f"{number}").write_bytes(b"content")
@@ -134,6 +126,22 @@ def test_a_storage_that_fails_ends_the_run(media: Path, memory: Memory) -> None:
     with pytest.raises(StorageError, match="no room left"):
         push(media, bucket, memory)
     assert len(bucket.contents) >= 10
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize(("method", "content"), [("put", b"small"), ("begin", LARGE)])
+def test_a_host_that_goes_away_ends_the_run(
+    media: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch, method: str, content: bytes
+) -> None:
+    (media / "a").write_bytes(content)
+    bucket = MemoryBucket()
+    monkeypatch.setattr(bucket, method, gone)
+    with pytest.raises(HostError, match="does not answer"):
+        push(media, bucket, memory)
+
+
+def gone(*_: object) -> str:
+    raise HostError("host1", "does not answer", "")
 
 
 class Written(MemoryBucket):
@@ -246,46 +254,53 @@ def test_a_small_file_that_changes_while_it_is_read_is_read_again(
 ) -> None:
     path = media / "a"
     path.write_bytes(b"before")
-    really, times = os.read, [1, 2]
+    really, times = os.pread, [1, 2]
 
-    def read(handle: int, size: int) -> bytes:
-        body = really(handle, size)
+    def pread(handle: int, size: int, begin: int) -> bytes:
+        body = really(handle, size, begin)
         if times:
             path.write_bytes(b"after" * times.pop())
         return body
 
-    monkeypatch.setattr("slipway.sync.reading.os.read", read)
+    monkeypatch.setattr("slipway.sync.reading.os.pread", pread)
     bucket = MemoryBucket()
     assert push(media, bucket, memory).files == 1
     assert bucket.contents == {"a": b"after"}
 
 
-def test_a_file_that_became_shorter_is_no_mixture(media: Path) -> None:
+@pytest.mark.usefixtures("_small_parts")
+def test_a_file_that_grew_large_after_the_scan_is_sent_in_parts(
+    media: Path, memory: Memory
+) -> None:
+    path = media / "log"
+    path.write_bytes(b"1")
+    files = wanted(media)
+    path.write_bytes(LARGE)
+    bucket = MemoryBucket()
+    assert send(files, media, bucket, memory).problems == []
+    assert bucket.contents == {"log": LARGE}
+    assert sorted(bucket.sent) == [f"log {number}" for number in range(1, 5)]
+
+
+@pytest.mark.parametrize("content", [b"123", b"1234567"])
+def test_a_file_of_another_length_is_no_mixture(media: Path, content: bytes) -> None:
     path = media / "a"
     path.write_bytes(b"12345")
     stamp = Stamp.of(path.stat())
-    path.write_bytes(b"123")
+    path.write_bytes(content)
     with pytest.raises(reading.FileChanged):
         reading.section(str(path), 0, 5, stamp)
 
 
 @pytest.mark.usefixtures("_small_parts")
-def test_unequal_reads_only_what_it_must(media: Path, memory: Memory) -> None:
-    contents = {"same": b"same", "other": b"other", "parts": LARGE, "foreign": LARGE}
-    for name, content in contents.items():
-        (media / name).write_bytes(content)
-        os.utime(media / name, (1, 1))
-    (media / "gone").write_bytes(b"gone")
-    answers = {
-        "same": etags.of_bytes(b"same"),
-        "other": etags.of_bytes(b"OTHER"),
-        "parts": etags.of_chunks([LARGE], 300),
-        "foreign": "0123-77",
-        "gone": "x",
-    }
-    doubtful = [(file, answers[file.name]) for file in scan(media).files]
-    (media / "gone").unlink()
-    tally = Tally()
-    differ = proof.unequal(doubtful, memory, tally, lambda: None)
-    assert sorted(file.name for file in differ) == ["foreign", "other"]
-    assert tally.problems == [Problem("gone", "No such file or directory")]
+@pytest.mark.parametrize("content", [b"small", LARGE])
+def test_what_was_young_when_it_was_read_is_not_remembered_after_a_long_way(
+    media: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch,
+    pass_time: Callable[..., Any], content: bytes,
+) -> None:  # fmt: skip
+    (media / "a").write_bytes(content)
+    bucket = MemoryBucket()
+    monkeypatch.setattr(bucket, "arrive", pass_time(bucket.arrive))
+    assert push(media, bucket, memory).files == 1
+    memory.save()
+    assert memory.known() == {}
