@@ -7,7 +7,7 @@ import pytest
 
 from slipway.dsn import S3Dsn
 from slipway.errors import StorageError
-from slipway.objects import wire
+from slipway.objects import pool, wire
 from slipway.objects.pool import Counter, Pool
 from slipway.objects.requests import Requests
 from slipway.objects.wire import Answer, BrokenAnswer, Place
@@ -78,10 +78,65 @@ def test_a_server_that_goes_away_is_waited_for(clock: list[float]) -> None:
     assert 10 < clock[0] < 60
 
 
-def test_waiting_ends(clock: list[float]) -> None:
-    scripted = Scripted(GOOD, *[TimeoutError()] * 100)
-    scripted.ask("GET", "", {})
+def test_a_request_without_an_answer_is_made_once_more(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silence(scripted: Scripted, *_: object, **__: object) -> Answer:
+        scene = scripted.scenes.pop(0)
+        if isinstance(scene, OSError):
+            clock[0] += wire.SILENCE_SECONDS
+            raise scene
+        scripted._answered = True
+        return scene
+
+    monkeypatch.setattr(Scripted, "exchange", silence)
+    scripted = Scripted(GOOD, TimeoutError(), GOOD, *[TimeoutError()] * 3)
+    observer = scripted.observer = Observed()
+    assert [scripted.ask("GET", "", {}) for _ in range(2)] == ["here"] * 2
+    assert observer.strains == 1
     with pytest.raises(StorageError, match="does not answer"):
+        scripted.ask("GET", "", {})
+    assert len(scripted.scenes) == 1
+
+
+class Line:
+    """Stand for a connection: one that was used before a network forgot it falls silent."""
+
+    forgotten = False
+
+    def __init__(self, _: Place) -> None:
+        self.used, self.open = False, True
+
+    def exchange(self, *_: bytes, **__: bool) -> Answer:
+        if self.used and Line.forgotten:
+            raise TimeoutError
+        self.used = True
+        return GOOD
+
+    def close(self) -> None:
+        self.open = False
+
+
+def test_after_silence_the_connections_that_were_idle_are_not_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool, "Wire", Line)
+    there = Pool(Place("s3.example.com", 443, None), Counter())
+    idle = [Line(there._place) for _ in range(3)]
+    for line in idle:
+        line.exchange()
+    there._idle.extend(idle)  # type: ignore[arg-type]
+    monkeypatch.setattr(Line, "forgotten", True)
+    with pytest.raises(TimeoutError):
+        there.exchange(b"", b"")
+    assert there.exchange(b"", b"") == GOOD
+    assert [line.open for line in idle[:2]] == [False, False]
+
+
+def test_waiting_ends(clock: list[float]) -> None:
+    scripted = Scripted(GOOD, *[ConnectionRefusedError("refused")] * 100)
+    scripted.ask("GET", "", {})
+    with pytest.raises(StorageError, match="refuses connections"):
         scripted.ask("GET", "", {})
     assert 50 < clock[0] < 70
     with pytest.raises(StorageError, match="answered 503"):
