@@ -1,4 +1,6 @@
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -6,14 +8,16 @@ from pathlib import Path
 import pytest
 
 from slipway.dsn import S3Dsn
+from slipway.dsn_az import AzDsn
 from slipway.errors import StorageError
-from slipway.objects import pool, wire
+from slipway.objects import azure_requests, pool, wire
 from slipway.objects.pool import Counter, Pool
 from slipway.objects.requests import Requests
 from slipway.objects.wire import Answer, BrokenAnswer, Place
 from slipway.secrets import Secret
 
 DSN = S3Dsn("key", Secret("hidden"), "media", "eu-central-1", "http://s3.example.com")
+AZURE = AzDsn("me", Secret("a2V5"), "media", "http://127.0.0.1:1/me", "test")
 GOOD = Answer(200, {}, b"here")
 SKEWED = b"<Error><Code>RequestTimeTooSkewed</Code></Error>"
 Scene = Answer | OSError
@@ -168,6 +172,33 @@ def test_a_wrong_clock_is_corrected_by_the_servers_once() -> None:
     assert dates[1:] == [f"{there:%Y%m%d}"] * 2
     with pytest.raises(StorageError, match="clock is wrong"):
         Scripted(skewed, skewed, GOOD).ask("GET", "", {})
+
+
+class Punctual(Pool):
+    """Refuse the date of another day; two requests that have it come at once."""
+
+    def __init__(self, there: datetime) -> None:
+        super().__init__(Place("s3.example.com", 443, None), Counter())
+        self.there = there
+        self.both = threading.Barrier(2, timeout=5)
+
+    def exchange(self, head: bytes, *_: object, **__: object) -> Answer:
+        if any(f"{self.there:{form}}".encode() in head for form in ("%Y%m%dT", "%d %b %Y")):
+            return GOOD
+        self.both.wait()
+        return status(403, SKEWED, date=format_datetime(self.there, usegmt=True))
+
+
+@pytest.mark.parametrize(
+    "requests", [Requests(DSN, Counter()), azure_requests.Requests(AZURE, Counter())]
+)
+def test_a_wrong_clock_is_corrected_for_requests_that_were_under_way_together(
+    requests: Requests | azure_requests.Requests,
+) -> None:
+    requests.pool = Punctual(datetime.now(UTC) + timedelta(days=3))
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda name: requests.send("GET", name, {}), "ab"))
+    assert found == [GOOD, GOOD]
 
 
 def test_the_owners_certificates_are_joined(
