@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -15,6 +16,7 @@ from slipway.objects.signature import EMPTY_SHA256, query_string, signed_headers
 from slipway.objects.wire import Answer
 
 SKEW = timedelta(seconds=10)
+FAILED = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<Error\b")
 NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -106,7 +108,11 @@ class Requests:
         target = f"{path}?{asked}" if asked else path
         length = f"content-length: {len(body)}\r\n" if body or method in {"PUT", "POST"} else ""
         head = f"{method} {target} HTTP/1.1\r\n{lines}{length}\r\n".encode()
-        return self.pool.exchange(head, body, bodiless=method == "HEAD")
+        answer = self.pool.exchange(head, body, bodiless=method == "HEAD")
+        # S3 may say that it began well, and then that it failed after all.
+        if method in {"PUT", "POST"} and answer.status == 200 and FAILED.match(answer.body):
+            return answer._replace(status=500)
+        return answer
 
 
 def _md5(body: bytes) -> str:

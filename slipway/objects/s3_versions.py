@@ -50,7 +50,7 @@ class Versions:
         source = keys.quoted(f"/{self._dsn.bucket}/{key}")
         headers = {"x-amz-copy-source": f"{source}?versionId={version.identity}"}
         answer = self._api.send("PUT", key, {}, b"", headers)
-        if answer.status >= 300 or "<Error>" in answer.text:
+        if answer.status >= 300:
             problem = refusals.of_answer(self._dsn, answer.status, answer.text)
             raise ObjectError(name, problem.what, problem.hint)
 

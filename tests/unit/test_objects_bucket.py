@@ -1,3 +1,5 @@
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,10 +7,11 @@ import pytest
 
 from slipway.dsn import S3Dsn
 from slipway.errors import StorageError
-from slipway.objects import s3
+from slipway.objects import pool, s3
 from slipway.objects.bucket import ChangedError, DamagedError, Meta, ObjectError
 from slipway.objects.listing import Object
-from slipway.objects.wire import Answer
+from slipway.objects.pool import Counter, Pool
+from slipway.objects.wire import Answer, Place
 from slipway.secrets import Secret
 
 DSN = S3Dsn("key", Secret("hidden"), "media", "eu-central-1", "http://s3.example.com", "site")
@@ -94,12 +97,45 @@ def test_a_copy_names_its_source_and_takes_no_other() -> None:
     assert headers["x-amz-metadata-directive"] == "REPLACE"
 
 
-def test_success_that_says_error_in_its_body_is_none() -> None:
-    failed = answer(body="<Error><Code>InternalError</Code></Error>")
+class Answering(Pool):
+    """Give answers from a list, to whoever sends requests."""
+
+    def __init__(self, *answers: Answer) -> None:
+        super().__init__(Place("s3.example.com", 80, None), Counter())
+        self.answers = list(answers)
+
+    def exchange(self, *_: object, **__: object) -> Answer:
+        return self.answers.pop(0)
+
+
+@pytest.mark.parametrize(
+    "request_of",
+    [
+        lambda bucket: bucket.complete("a", "id", ["aa"]),
+        lambda bucket: bucket.copy(Object("a", 1, "aa"), "new", Meta("text/plain")),
+    ],
+)
+def test_success_that_says_error_in_its_body_is_none_and_is_asked_for_again(
+    request_of: Callable[[s3.S3Bucket], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    failed = answer(body="<?xml version='1.0'?>\n <Error><Code>InternalError</Code></Error>")
+    bucket = s3.S3Bucket(DSN)
+    bucket._api.pool = Answering(failed, failed, answer(body="<Done><ETag>&quot;bb&quot;</ETag>"))
+    assert request_of(bucket) == "bb"
+    monkeypatch.setattr(pool, "PATIENCE", -1.0)
+    bucket._api.pool = Answering(*[failed] * 3)
     with pytest.raises(StorageError, match="answered 500"):
-        Scripted(failed).complete("a", "id", ["aa"])
-    with pytest.raises(StorageError, match="answered 500"):
-        Scripted(failed).copy(Object("a", 1, "aa"), "new", Meta("text/plain"))
+        request_of(bucket)
+
+
+def test_objects_that_one_request_could_not_delete_are_no_failure_of_the_request() -> None:
+    denied = (
+        "<DeleteResult><Error><Key>site/a</Key><Code>AccessDenied</Code></Error></DeleteResult>"
+    )
+    bucket = s3.S3Bucket(DSN)
+    bucket._api.pool = Answering(answer(body=denied))
+    assert list(bucket.delete(["a"])) == [("a", "AccessDenied")]
 
 
 def test_parts_of_an_upload_that_is_not_known_any_more_are_none() -> None:
