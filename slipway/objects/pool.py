@@ -61,8 +61,9 @@ class Pool:
         if it has answered before: what never answered will not mend by waiting. Raises what
         `refuse` makes of the reason.
         """
-        deadline, pause = float("inf"), FIRST_PAUSE
+        deadline, pause, tries = float("inf"), FIRST_PAUSE, 0
         while True:
+            tries += 1
             try:
                 answer = once()
             except OSError as error:
@@ -73,7 +74,7 @@ class Pool:
                 self._strained(answer.status in BUSY)
                 repeated = answer.status in REPEATED or again(answer)
                 if not repeated or time.monotonic() + pause > deadline:
-                    return answer
+                    return answer._replace(repeated=True) if tries > 1 else answer
             # A try may itself take as long as this, and is to be followed by another.
             deadline = min(deadline, time.monotonic() + PATIENCE)
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret depends on it
@@ -81,6 +82,7 @@ class Pool:
 
     def exchange(self, head: bytes, body: bytes, *, bodiless: bool = False) -> Answer:
         """Send one request over a connection that is free, or a new one; raises OSError."""
+        repeated = False
         while True:
             wire = self._wire()
             kept = wire.used
@@ -90,6 +92,7 @@ class Pool:
                 answer = wire.exchange(head, body, bodiless=bodiless)
             except (BrokenAnswer, ConnectionError):
                 if kept:  # it was idle for longer than the server likes
+                    repeated = True
                     continue
                 raise
             except TimeoutError:
@@ -101,7 +104,7 @@ class Pool:
                 self.observer.answered(time.perf_counter() - begin, len(body))
             if wire.open:
                 self._idle.append(wire)
-            return answer
+            return answer._replace(repeated=True) if repeated else answer
 
     def _forget(self) -> None:
         with suppress(IndexError):

@@ -68,7 +68,7 @@ class Scripted(s3.S3Bucket):
         headers: dict[str, str] | None = None,
     ) -> Answer:  # fmt: skip
         self.asked.append((method, name, dict(query), body, dict(headers or {})))
-        self._pool.counter.add()
+        self._pool.counter.add(2)  # another thread makes requests, too
         return self.answers.pop(0)
 
 
@@ -140,6 +140,17 @@ def test_objects_that_one_request_could_not_delete_are_no_failure_of_the_request
 
 def test_parts_of_an_upload_that_is_not_known_any_more_are_none() -> None:
     assert Scripted(answer(404, "<Error><Code>NoSuchUpload</Code></Error>")).parts("a", "id") == {}
+
+
+def test_an_upload_that_is_gone_is_completed_only_where_an_answer_may_have_been_lost() -> None:
+    gone = answer(404, "<Error><Code>NoSuchUpload</Code></Error>")
+    with pytest.raises(ObjectError, match="NoSuchUpload"):
+        Scripted(gone).complete("a", "id", ["x", "y"])
+    lost = gone._replace(repeated=True)
+    assert Scripted(lost, answer(etag='"aa-2"')).complete("a", "id", ["x", "y"]) == "aa-2"
+    for older in (answer(404), answer(etag='"aa"'), answer(etag='"aa-3"')):
+        with pytest.raises(ObjectError, match="NoSuchUpload"):
+            Scripted(lost, older).complete("a", "id", ["x", "y"])
 
 
 def test_an_etag_that_is_left_out_is_asked_for() -> None:

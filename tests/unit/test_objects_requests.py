@@ -18,6 +18,7 @@ from slipway.secrets import Secret
 
 DSN = S3Dsn("key", Secret("hidden"), "media", "eu-central-1", "http://s3.example.com")
 AZURE = AzDsn("me", Secret("a2V5"), "media", "http://127.0.0.1:1/me", "test")
+PLACE = Place("s3.example.com", 443, None)
 GOOD = Answer(200, {}, b"here")
 SKEWED = b"<Error><Code>RequestTimeTooSkewed</Code></Error>"
 Scene = Answer | OSError
@@ -39,12 +40,12 @@ class Scripted(Pool):
     """Give answers from a list."""
 
     def __init__(self, *scenes: Scene) -> None:
-        super().__init__(Place("s3.example.com", 443, None), Counter())
+        super().__init__(PLACE, Counter())
         self.scenes = list(scenes)
         self.heads: list[bytes] = []
         requests = Requests(DSN, Counter())
         requests.pool = self
-        self.ask = requests.ask
+        self.ask, self.send = requests.ask, requests.send
 
     def exchange(self, head: bytes, *_: object, **__: object) -> Answer:
         self.heads.append(head)
@@ -73,6 +74,12 @@ def test_busy_servers_are_asked_again_and_the_observer_hears_of_it() -> None:
     observer = scripted.observer = Observed()
     assert scripted.ask("GET", "", {}) == "here"
     assert observer.strains == 2
+
+
+@pytest.mark.parametrize("before", [status(503), BrokenAnswer("cut")])
+def test_an_answer_tells_whether_its_request_was_sent_before(before: Scene) -> None:
+    scripted = Scripted(GOOD, before, GOOD)
+    assert [scripted.send("GET", "", {}).repeated for _ in range(2)] == [False, True]
 
 
 def test_a_server_that_goes_away_is_waited_for(clock: list[float]) -> None:
@@ -104,16 +111,16 @@ def test_a_request_without_an_answer_is_made_once_more(
 
 
 class Line:
-    """Stand for a connection: one that was used before a network forgot it falls silent."""
+    """Stand for a connection: what was used before has a fault by now."""
 
-    forgotten = False
+    fault: OSError | None = None
 
     def __init__(self, _: Place) -> None:
         self.used, self.open = False, True
 
     def exchange(self, *_: bytes, **__: bool) -> Answer:
-        if self.used and Line.forgotten:
-            raise TimeoutError
+        if self.used and Line.fault:
+            raise Line.fault
         self.used = True
         return GOOD
 
@@ -121,16 +128,31 @@ class Line:
         self.open = False
 
 
-def test_after_silence_the_connections_that_were_idle_are_not_tried(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def idle(monkeypatch: pytest.MonkeyPatch) -> list[Line]:
     monkeypatch.setattr(pool, "Wire", Line)
-    there = Pool(Place("s3.example.com", 443, None), Counter())
-    idle = [Line(there._place) for _ in range(3)]
-    for line in idle:
+    lines = [Line(PLACE) for _ in range(3)]
+    for line in lines:
         line.exchange()
+    return lines
+
+
+def test_a_connection_that_ended_while_it_was_idle_is_made_anew(
+    idle: list[Line], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Pool(PLACE, Counter())
     there._idle.extend(idle)  # type: ignore[arg-type]
-    monkeypatch.setattr(Line, "forgotten", True)
+    monkeypatch.setattr(Line, "fault", BrokenAnswer("cut"))
+    assert there.exchange(b"", b"") == GOOD._replace(repeated=True)
+    assert there.counter.value == 4
+
+
+def test_after_silence_the_connections_that_were_idle_are_not_tried(
+    idle: list[Line], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Pool(PLACE, Counter())
+    there._idle.extend(idle)  # type: ignore[arg-type]
+    monkeypatch.setattr(Line, "fault", TimeoutError())
     with pytest.raises(TimeoutError):
         there.exchange(b"", b"")
     assert there.exchange(b"", b"") == GOOD
@@ -178,7 +200,7 @@ class Punctual(Pool):
     """Refuse the date of another day; two requests that have it come at once."""
 
     def __init__(self, there: datetime) -> None:
-        super().__init__(Place("s3.example.com", 443, None), Counter())
+        super().__init__(PLACE, Counter())
         self.there = there
         self.both = threading.Barrier(2, timeout=5)
 
@@ -197,8 +219,8 @@ def test_a_wrong_clock_is_corrected_for_requests_that_were_under_way_together(
 ) -> None:
     requests.pool = Punctual(datetime.now(UTC) + timedelta(days=3))
     with ThreadPoolExecutor(2) as threads:
-        found = list(threads.map(lambda name: requests.send("GET", name, {}), "ab"))
-    assert found == [GOOD, GOOD]
+        found = list(threads.map(lambda name: requests.send("GET", name, {}).status, "ab"))
+    assert found == [200, 200]
 
 
 def test_the_owners_certificates_are_joined(
