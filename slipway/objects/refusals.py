@@ -14,6 +14,7 @@ CODES = {
     "AllAccessDisabled": ("has locked this bucket", "ask the provider"),
     "NoSuchBucket": ("has no such bucket", PROVISION),
     "RequestTimeTooSkewed": ("says that this machine's clock is wrong", "set the clock"),
+    "InvalidObjectState": ("is archived, and must be restored first", "restore it at the provider"),
     "QuotaExceeded": ("has no room left for this bucket", "raise its quota, then run it again"),
 }
 REDIRECTS = {"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"}

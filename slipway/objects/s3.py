@@ -22,6 +22,7 @@ DAMAGED = {
     "BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch",
 }  # fmt: skip
 FATAL = {401, 403, 404}
+OF_ONE = {"NoSuchUpload", "InvalidObjectState"}  # other objects may do
 MTIME = f"x-amz-meta-{times.MTIME}"
 BY_FOLDERS = "SeaweedFS"
 NO_QUERY: Mapping[str, str] = {}
@@ -235,7 +236,7 @@ def explained(dsn: S3Dsn, name: str, status: int, body: str) -> StorageError:
     code = refusals.element(body, "Code")
     if code in DAMAGED:
         return DamagedError(name, "was damaged on the way", problem.hint)
-    if code == "NoSuchUpload" or (400 <= status < 500 and status not in FATAL):
+    if code in OF_ONE or (400 <= status < 500 and status not in FATAL):
         return ObjectError(name, problem.what, problem.hint)
     return problem
 

@@ -36,6 +36,8 @@ def test_damage_and_refusals_name_the_object() -> None:
         raise explained(400, "XAmzContentSHA256Mismatch")
     with pytest.raises(ObjectError, match=r"^a\.txt: answered 413"):
         raise explained(413, "EntityTooLarge")
+    with pytest.raises(ObjectError, match=r"^a\.txt: is archived, and must be restored first"):
+        raise explained(403, "InvalidObjectState")
 
 
 def test_names_are_judged_and_shown_with_the_prefix() -> None:
