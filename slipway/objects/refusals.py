@@ -61,7 +61,7 @@ def of_answer(dsn: S3Dsn, status: int, body: str) -> StorageError:
     if code in CODES:
         return StorageError(where(dsn), *CODES[code])
     said = element(body, "Message") or code or "no reason given"
-    hint = "run it again later" if status >= 500 else "check storage.endpoint"
+    hint = "run it again later" if status >= 500 and status != 501 else "check storage.endpoint"
     return StorageError(where(dsn), f"answered {status}: {said}", hint)
 
 

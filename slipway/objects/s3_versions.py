@@ -34,6 +34,8 @@ class Versions:
         answer = self._api.send("GET", "", {"versioning": ""})
         if answer.status == 403:  # the key may not ask; the versions themselves will tell
             return True
+        if answer.status in {405, 501}:  # a server without versions
+            return False
         if answer.status >= 300:
             raise refusals.of_answer(self._dsn, answer.status, answer.text)
         return refusals.element(answer.text, "Status") == "Enabled"
