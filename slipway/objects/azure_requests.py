@@ -1,6 +1,5 @@
 """Make requests to Azure's blob service over kept connections, and again where that helps."""
 
-import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
@@ -43,7 +42,6 @@ class Requests:
         self._host = parts.netloc
         self._root = f"{parts.path.rstrip('/')}/{quote(dsn.container)}"
         self._clock = timedelta()  # by how much the server's clock is ahead of ours
-        self._lock = threading.Lock()
         self._refuse = partial(refusals.of_failure, self._named)
         secure = parts.scheme == "https"
         place = place_of(parts.hostname or "", parts.port, secure=secure, refuse=self._refuse)
@@ -58,11 +56,14 @@ class Requests:
         body: bytes = b"",
     ) -> Answer:
         """Send a request and return the answer, whatever its status; raises StorageError."""
+        clock = self._clock
 
         def once() -> Answer:
-            return self._once(method, name, query, headers, body)
+            nonlocal clock
+            clock = self._clock
+            return self._once(method, name, query, headers, body, clock)
 
-        return self.pool.patiently(once, self._again, self._refuse)
+        return self.pool.patiently(once, lambda answer: self._again(answer, clock), self._refuse)
 
     def url_of(self, name: str) -> str:
         """Return the address of a blob, with the shared access signature if there is one."""
@@ -80,20 +81,19 @@ class Requests:
         hint = "run it again later" if answer.status >= 500 else "check storage.endpoint"
         return StorageError(where, f"answered {answer.status}: {said[0]}", hint)
 
-    def _again(self, answer: Answer) -> bool:
-        return answer.status == 403 and self._set_clock(answer)
+    def _again(self, answer: Answer, clock: timedelta) -> bool:
+        return answer.status == 403 and self._set_clock(answer, clock)
 
-    def _set_clock(self, answer: Answer) -> bool:
-        """Take the server's time, once: a second refusal has another cause."""
+    def _set_clock(self, answer: Answer, clock: timedelta) -> bool:
+        """Take the server's time; a request that was signed with it has another cause."""
         try:
             there = parsedate_to_datetime(answer.headers.get("date", ""))
         except ValueError:
             return False
-        with self._lock:
-            before, now = self._clock, there - datetime.now(UTC)
-            if abs(now - before) < SKEW:
-                return False
-            self._clock = now
+        ahead = there - datetime.now(UTC)
+        if abs(ahead - clock) < SKEW:
+            return False
+        self._clock = ahead
         return True
 
     def _once(
@@ -103,9 +103,10 @@ class Requests:
         query: Mapping[str, str],
         headers: Mapping[str, str],
         body: bytes,
+        clock: timedelta,
     ) -> Answer:
         path, key = self._path(name), self._dsn.key.reveal()
-        now = format_datetime(datetime.now(UTC) + self._clock, usegmt=True)
+        now = format_datetime(datetime.now(UTC) + clock, usegmt=True)
         sent = {"x-ms-version": azure_signature.VERSION, "x-ms-date": now, **headers}
         if body or method == "PUT":
             sent["content-length"] = str(len(body))

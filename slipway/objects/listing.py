@@ -67,9 +67,12 @@ def objects(body: str, folder: str) -> Page:
     encoded = "<EncodingType>url<" in body
     found = [_object(entry, folder, encoded) for entry in CONTENTS.findall(body)]
     found = [there for there in found if there.name]
-    more = "<IsTruncated>true<" in body
-    token = re.search(r"<NextContinuationToken>([^<]*)<", body)
-    return Page(found, unescape(token.group(1)) if more and token else "")
+    if "<IsTruncated>true<" not in body:
+        return Page(found, "")
+    token = re.search(r"<NextContinuationToken>([^<]+)<", body)
+    if not token:  # some servers know the older listing alone: what follows would seem deleted
+        raise _strange()
+    return Page(found, unescape(token.group(1)))
 
 
 def _object(entry: str, folder: str, encoded: bool) -> Object:

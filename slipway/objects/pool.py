@@ -6,12 +6,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from slipway.errors import StorageError
 from slipway.objects.wire import Answer, BrokenAnswer, Place, Wire, trust
 
-PATIENCE = 60.0  # s for which a server that has answered before may be away or busy
+PATIENCE = 60.0  # s, from the first failure on, for which a server may be away or busy
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # s
 BUSY = {429, 503}
 REPEATED = {408, 429, 500, 502, 503, 504}
@@ -60,8 +61,9 @@ class Pool:
         if it has answered before: what never answered will not mend by waiting. Raises what
         `refuse` makes of the reason.
         """
-        deadline, pause = time.monotonic() + PATIENCE, FIRST_PAUSE
+        deadline, pause, tries = float("inf"), FIRST_PAUSE, 0
         while True:
+            tries += 1
             try:
                 answer = once()
             except OSError as error:
@@ -72,12 +74,15 @@ class Pool:
                 self._strained(answer.status in BUSY)
                 repeated = answer.status in REPEATED or again(answer)
                 if not repeated or time.monotonic() + pause > deadline:
-                    return answer
+                    return answer._replace(repeated=True) if tries > 1 else answer
+            # A try may itself take as long as this, and is to be followed by another.
+            deadline = min(deadline, time.monotonic() + PATIENCE)
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret depends on it
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def exchange(self, head: bytes, body: bytes, *, bodiless: bool = False) -> Answer:
         """Send one request over a connection that is free, or a new one; raises OSError."""
+        repeated = False
         while True:
             wire = self._wire()
             kept = wire.used
@@ -87,14 +92,24 @@ class Pool:
                 answer = wire.exchange(head, body, bodiless=bodiless)
             except (BrokenAnswer, ConnectionError):
                 if kept:  # it was idle for longer than the server likes
+                    repeated = True
                     continue
+                raise
+            except TimeoutError:
+                if kept:  # a firewall may have forgotten it, and all that were idle for longer
+                    self._forget()
                 raise
             self._answered = True
             if self.observer and kept:
                 self.observer.answered(time.perf_counter() - begin, len(body))
             if wire.open:
                 self._idle.append(wire)
-            return answer
+            return answer._replace(repeated=True) if repeated else answer
+
+    def _forget(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
     def _strained(self, really: bool) -> None:
         if really and self.observer:

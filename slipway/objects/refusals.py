@@ -14,6 +14,7 @@ CODES = {
     "AllAccessDisabled": ("has locked this bucket", "ask the provider"),
     "NoSuchBucket": ("has no such bucket", PROVISION),
     "RequestTimeTooSkewed": ("says that this machine's clock is wrong", "set the clock"),
+    "InvalidObjectState": ("is archived, and must be restored first", "restore it at the provider"),
     "QuotaExceeded": ("has no room left for this bucket", "raise its quota, then run it again"),
 }
 REDIRECTS = {"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"}
@@ -60,7 +61,7 @@ def of_answer(dsn: S3Dsn, status: int, body: str) -> StorageError:
     if code in CODES:
         return StorageError(where(dsn), *CODES[code])
     said = element(body, "Message") or code or "no reason given"
-    hint = "run it again later" if status >= 500 else "check storage.endpoint"
+    hint = "run it again later" if status >= 500 and status != 501 else "check storage.endpoint"
     return StorageError(where(dsn), f"answered {status}: {said}", hint)
 
 

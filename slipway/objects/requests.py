@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -14,6 +15,8 @@ from slipway.objects.pool import Counter, Pool, place_of
 from slipway.objects.signature import EMPTY_SHA256, query_string, signed_headers
 from slipway.objects.wire import Answer
 
+SKEW = timedelta(seconds=10)
+FAILED = re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?<Error\b")
 NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -47,11 +50,14 @@ class Requests:
     ) -> Answer:
         """Send a request and return the answer, whatever its status; raises StorageError."""
         content = hashlib.sha256(body).hexdigest() if body else EMPTY_SHA256
+        clock = self._clock
 
         def once() -> Answer:
-            return self._once(method, key, query, body, headers, content)
+            nonlocal clock
+            clock = self._clock
+            return self._once(method, key, query, body, headers, content, clock)
 
-        return self.pool.patiently(once, self._again, self._refuse)
+        return self.pool.patiently(once, lambda answer: self._again(answer, clock), self._refuse)
 
     def ask(self, method: str, key: str, query: Mapping[str, str], body: bytes = b"") -> str:
         """Send a request and return the text of a good answer; raises StorageError."""
@@ -61,22 +67,25 @@ class Requests:
             raise refusals.of_answer(self._dsn, answer.status, answer.text)
         return answer.text
 
-    def _again(self, answer: Answer) -> bool:
+    def _again(self, answer: Answer, clock: timedelta) -> bool:
         if answer.status not in {400, 403}:
             return False
         code = refusals.element(answer.text, "Code")
         return code == "RequestTimeout" or (
-            code in {"RequestTimeTooSkewed", "RequestExpired"} and self._set_clock(answer)
+            code in {"RequestTimeTooSkewed", "RequestExpired"} and self._set_clock(answer, clock)
         )
 
-    def _set_clock(self, answer: Answer) -> bool:
-        """Take the server's time, once: a second refusal has another cause."""
+    def _set_clock(self, answer: Answer, clock: timedelta) -> bool:
+        """Take the server's time; a request that was signed with it has another cause."""
         try:
             there = parsedate_to_datetime(answer.headers.get("date", ""))
         except ValueError:
             return False
-        before, self._clock = self._clock, there - datetime.now(UTC)
-        return abs(self._clock - before) > timedelta(seconds=10)
+        ahead = there - datetime.now(UTC)
+        if abs(ahead - clock) < SKEW:
+            return False
+        self._clock = ahead
+        return True
 
     def _once(
         self,
@@ -86,19 +95,24 @@ class Requests:
         body: bytes,
         headers: Mapping[str, str],
         content: str,
+        clock: timedelta,
     ) -> Answer:
         path = f"{self._root}/{quote(key)}"
         asked = query_string(query) if query else ""
         signed = signed_headers(
             method, self._host, path, asked, key=self._dsn.key, secret=self._secret,
-            region=self._dsn.region, now=datetime.now(UTC) + self._clock,
+            region=self._dsn.region, now=datetime.now(UTC) + clock,
             content=content, more=headers,
         )  # fmt: skip
         lines = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
         target = f"{path}?{asked}" if asked else path
         length = f"content-length: {len(body)}\r\n" if body or method in {"PUT", "POST"} else ""
         head = f"{method} {target} HTTP/1.1\r\n{lines}{length}\r\n".encode()
-        return self.pool.exchange(head, body, bodiless=method == "HEAD")
+        answer = self.pool.exchange(head, body, bodiless=method == "HEAD")
+        # S3 may say that it began well, and then that it failed after all.
+        if method in {"PUT", "POST"} and answer.status == 200 and FAILED.match(answer.body):
+            return answer._replace(status=500)
+        return answer
 
 
 def _md5(body: bytes) -> str:

@@ -34,6 +34,8 @@ class Versions:
         answer = self._api.send("GET", "", {"versioning": ""})
         if answer.status == 403:  # the key may not ask; the versions themselves will tell
             return True
+        if answer.status in {405, 501}:  # a server without versions
+            return False
         if answer.status >= 300:
             raise refusals.of_answer(self._dsn, answer.status, answer.text)
         return refusals.element(answer.text, "Status") == "Enabled"
@@ -50,7 +52,7 @@ class Versions:
         source = keys.quoted(f"/{self._dsn.bucket}/{key}")
         headers = {"x-amz-copy-source": f"{source}?versionId={version.identity}"}
         answer = self._api.send("PUT", key, {}, b"", headers)
-        if answer.status >= 300 or "<Error>" in answer.text:
+        if answer.status >= 300:
             problem = refusals.of_answer(self._dsn, answer.status, answer.text)
             raise ObjectError(name, problem.what, problem.hint)
 

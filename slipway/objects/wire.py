@@ -23,6 +23,7 @@ class Answer(NamedTuple):
     status: int
     headers: dict[str, str]
     body: bytes
+    repeated: bool = False  # its request was sent before, and may have been carried out then
 
     @property
     def text(self) -> str:

@@ -1,6 +1,7 @@
 """Apply the settings of [media]: what is left out, and what is kept beside the content (pure)."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from slipway.content_types import content_type
@@ -11,17 +12,27 @@ from slipway.sync.scan import is_clutter
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
+# `a/**` names what lies in the folder; pathspec takes the folder itself for named, too.
+INSIDE = re.compile(r"(/\*\*)(/?)\s*$")
+_Pattern = tuple[bool, Callable[[str], object]]
+
 
 class Rules:
     """Answer, for the name of a file, whether it is excluded and which metadata it gets."""
 
     def __init__(self, settings: Media) -> None:
-        self._excluded = _spec(settings.exclude) if settings.exclude else None
+        self._patterns = _patterns(settings.exclude) if settings.exclude else []
         self._cache = [(_spec([pattern]), value) for pattern, value in settings.cache_control]
 
     def excluded(self, name: str) -> bool:
-        """Tell whether a name is excluded; that of a folder ends with a slash."""
-        return self._excluded is not None and self._excluded.match_file(name)
+        """Tell whether a name itself is excluded; that of a folder ends with a slash.
+
+        As with git, what lies in an excluded folder is never looked at.
+        """
+        for excludes, matches in self._patterns:
+            if matches(name):
+                return excludes
+        return False
 
     def left_out(self, name: str) -> bool:
         """Tell whether a file of this name would not be sent."""
@@ -35,6 +46,21 @@ class Rules:
             if spec.match_file(name):
                 return Meta(content_type(name), value)
         return Meta(content_type(name))
+
+
+def _patterns(lines: Iterable[str]) -> list[_Pattern]:
+    """Return whether each pattern excludes, and what tells that it names a whole name; last first.
+
+    pathspec would also ask whether it names a folder above, and so judge apart from git.
+    """
+    spec = _spec(INSIDE.sub(r"\1/*\2", line) for line in lines)
+    found: list[_Pattern] = []
+    for pattern in reversed(spec.patterns):
+        if pattern.include is not None and pattern.regex is not None:
+            text = str(pattern.regex.pattern)
+            whole = re.compile(text if text.startswith("^") else f".*{text}", re.DOTALL)
+            found.append((pattern.include, whole.fullmatch))
+    return found
 
 
 def _spec(patterns: Iterable[str]) -> "GitIgnoreSpec":

@@ -1,3 +1,5 @@
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -5,10 +7,11 @@ import pytest
 
 from slipway.dsn import S3Dsn
 from slipway.errors import StorageError
-from slipway.objects import s3
+from slipway.objects import pool, s3
 from slipway.objects.bucket import ChangedError, DamagedError, Meta, ObjectError
 from slipway.objects.listing import Object
-from slipway.objects.wire import Answer
+from slipway.objects.pool import Counter, Pool
+from slipway.objects.wire import Answer, Place
 from slipway.secrets import Secret
 
 DSN = S3Dsn("key", Secret("hidden"), "media", "eu-central-1", "http://s3.example.com", "site")
@@ -33,6 +36,8 @@ def test_damage_and_refusals_name_the_object() -> None:
         raise explained(400, "XAmzContentSHA256Mismatch")
     with pytest.raises(ObjectError, match=r"^a\.txt: answered 413"):
         raise explained(413, "EntityTooLarge")
+    with pytest.raises(ObjectError, match=r"^a\.txt: is archived, and must be restored first"):
+        raise explained(403, "InvalidObjectState")
 
 
 def test_names_are_judged_and_shown_with_the_prefix() -> None:
@@ -65,7 +70,7 @@ class Scripted(s3.S3Bucket):
         headers: dict[str, str] | None = None,
     ) -> Answer:  # fmt: skip
         self.asked.append((method, name, dict(query), body, dict(headers or {})))
-        self._pool.counter.add()
+        self._pool.counter.add(2)  # another thread makes requests, too
         return self.answers.pop(0)
 
 
@@ -94,16 +99,60 @@ def test_a_copy_names_its_source_and_takes_no_other() -> None:
     assert headers["x-amz-metadata-directive"] == "REPLACE"
 
 
-def test_success_that_says_error_in_its_body_is_none() -> None:
-    failed = answer(body="<Error><Code>InternalError</Code></Error>")
+class Answering(Pool):
+    """Give answers from a list, to whoever sends requests."""
+
+    def __init__(self, *answers: Answer) -> None:
+        super().__init__(Place("s3.example.com", 80, None), Counter())
+        self.answers = list(answers)
+
+    def exchange(self, *_: object, **__: object) -> Answer:
+        return self.answers.pop(0)
+
+
+@pytest.mark.parametrize(
+    "request_of",
+    [
+        lambda bucket: bucket.complete("a", "id", ["aa"]),
+        lambda bucket: bucket.copy(Object("a", 1, "aa"), "new", Meta("text/plain")),
+    ],
+)
+def test_success_that_says_error_in_its_body_is_none_and_is_asked_for_again(
+    request_of: Callable[[s3.S3Bucket], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    failed = answer(body="<?xml version='1.0'?>\n <Error><Code>InternalError</Code></Error>")
+    bucket = s3.S3Bucket(DSN)
+    bucket._api.pool = Answering(failed, failed, answer(body="<Done><ETag>&quot;bb&quot;</ETag>"))
+    assert request_of(bucket) == "bb"
+    monkeypatch.setattr(pool, "PATIENCE", -1.0)
+    bucket._api.pool = Answering(*[failed] * 3)
     with pytest.raises(StorageError, match="answered 500"):
-        Scripted(failed).complete("a", "id", ["aa"])
-    with pytest.raises(StorageError, match="answered 500"):
-        Scripted(failed).copy(Object("a", 1, "aa"), "new", Meta("text/plain"))
+        request_of(bucket)
+
+
+def test_objects_that_one_request_could_not_delete_are_no_failure_of_the_request() -> None:
+    denied = (
+        "<DeleteResult><Error><Key>site/a</Key><Code>AccessDenied</Code></Error></DeleteResult>"
+    )
+    bucket = s3.S3Bucket(DSN)
+    bucket._api.pool = Answering(answer(body=denied))
+    assert list(bucket.delete(["a"])) == [("a", "AccessDenied")]
 
 
 def test_parts_of_an_upload_that_is_not_known_any_more_are_none() -> None:
     assert Scripted(answer(404, "<Error><Code>NoSuchUpload</Code></Error>")).parts("a", "id") == {}
+
+
+def test_an_upload_that_is_gone_is_completed_only_where_an_answer_may_have_been_lost() -> None:
+    gone = answer(404, "<Error><Code>NoSuchUpload</Code></Error>")
+    with pytest.raises(ObjectError, match="NoSuchUpload"):
+        Scripted(gone).complete("a", "id", ["x", "y"])
+    lost = gone._replace(repeated=True)
+    assert Scripted(lost, answer(etag='"aa-2"')).complete("a", "id", ["x", "y"]) == "aa-2"
+    for older in (answer(404), answer(etag='"aa"'), answer(etag='"aa-3"')):
+        with pytest.raises(ObjectError, match="NoSuchUpload"):
+            Scripted(lost, older).complete("a", "id", ["x", "y"])
 
 
 def test_an_etag_that_is_left_out_is_asked_for() -> None:

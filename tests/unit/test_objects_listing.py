@@ -33,6 +33,12 @@ def test_a_cut_page_names_the_next() -> None:
     assert listing.objects(PAGE.format(more="true"), "").token == "token/+="
 
 
+def test_a_cut_page_that_names_no_next_one_is_not_taken_for_the_last() -> None:
+    body = PAGE.format(more="true").replace("NextContinuationToken", "NextMarker")
+    with pytest.raises(StorageError, match="something else than S3"):
+        listing.objects(body, "")
+
+
 def test_keys_stay_as_they_are_where_the_server_does_not_encode() -> None:
     body = PAGE.format(more="false").replace("<EncodingType>url</EncodingType>", "")
     assert listing.objects(body, "site/").objects[0].name == "a%2Bb+c%2520d.txt"

@@ -8,12 +8,14 @@ import pytest
 
 from slipway import undo_media as undoing
 from slipway.console import Console
+from slipway.dsn import S3Dsn
 from slipway.environment import Environment
 from slipway.errors import StorageError
 from slipway.media import FOLDER, push_media, pushed_to
 from slipway.objects.bucket import Meta
 from slipway.objects.s3_versions import Version, Versions, parse
 from slipway.objects.shards import Listing, by_letters
+from slipway.objects.wire import Answer
 from slipway.pull import pull_media
 from slipway.secrets import Secret
 from slipway.settings.storage import Storage
@@ -39,6 +41,15 @@ def test_versions_come_newest_first_and_those_of_other_keys_not_at_all() -> None
         ("1", False),
     ]
     assert parse(PAGE, "a")[1] == Version("2", "y", 4, "2026-01-02T00:00:00Z", False)
+
+
+@pytest.mark.parametrize(("status", "kept"), [(403, True), (405, False), (501, False)])
+def test_a_server_that_cannot_say_whether_it_keeps_versions_keeps_none(
+    status: int, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = Versions(S3Dsn("key", Secret("hidden"), "media", "auto", "https://s3.example.com"))
+    monkeypatch.setattr(versions._api, "send", lambda *_: Answer(status, {}, b""))
+    assert versions.kept() is kept
 
 
 @pytest.mark.parametrize(
