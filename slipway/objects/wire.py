@@ -5,6 +5,7 @@ Source: RFC 9112, "HTTP/1.1".
 """
 
 import os
+import re
 import socket
 import ssl
 from pathlib import Path
@@ -15,6 +16,7 @@ SILENCE_SECONDS = 60.0  # also for a part of 16 MiB on a thin line shared by oth
 JOINED = 64 * 1024  # bytes up to which head and body leave in one write
 SLICE = 256 * 1024
 PAGE = 256 * 1024
+FIELD = re.compile(r"\r\n([^:\r\n]*):?[ \t]*([^\r\n]*)")
 
 
 class Answer(NamedTuple):
@@ -110,11 +112,11 @@ class Wire:
         while (end := data.find(b"\r\n\r\n")) < 0:
             data += self._more()
         self._rest = data[end + 4 :]
-        first, *lines = data[:end].decode("latin-1").split("\r\n")
-        if not first.startswith("HTTP/1.") or not first[9:12].isdigit():
+        text = data[:end].decode("latin-1")
+        if not text.startswith("HTTP/1.") or not text[9:12].isdigit():
             raise BrokenAnswer("answers with something else than HTTP")
-        pairs = (line.partition(":") for line in lines)
-        return int(first[9:12]), {name.lower(): value.strip() for name, _, value in pairs}
+        pairs = FIELD.findall(text)
+        return int(text[9:12]), {name.lower(): value.rstrip() for name, value in pairs}
 
     def _more(self) -> bytes:
         data = self._socket.recv(PAGE)

@@ -2,10 +2,13 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+# Between two texts of a line; a name may hold the same, escaped.
+BETWEEN, ESCAPED = b'", "', b'\\"'
 
 
 @dataclass(slots=True)
@@ -81,16 +84,17 @@ class Pushed:
     def _is_over(self) -> bool:
         """Tell whether no run was interrupted that took something away."""
         over = True
-        for line in self._lines():
+        # Most lines tell of a file that was sent, and there may be very many.
+        for line in self._lines(lambda text: BETWEEN not in text or ESCAPED in text):
             if line == "over":
                 over = True
             elif isinstance(line, list) and len(line) == 1:
                 over = False
         return over
 
-    def _lines(self) -> Iterator[object]:
+    def _lines(self, wanted: Callable[[bytes], bool] = bool) -> Iterator[object]:
         with suppress(OSError), self._path.open("rb") as file:
-            for line in file:
+            for line in filter(wanted, file):
                 with suppress(ValueError):
                     yield json.loads(line)
 

@@ -30,13 +30,17 @@ def test_the_last_push_that_took_something_away_is_remembered(pushed: Pushed) ->
     assert pushed.objects() == {"c": Noted(was_there=True, sent=("5",))}
 
 
-def test_an_interrupted_push_and_the_next_one_are_one(pushed: Pushed) -> None:
-    pushed.begin(["a"])
-    pushed.sends("a", "1")
+@pytest.mark.parametrize("name", ["a", 'a", ', 'a", "b', "a\\"])
+def test_an_interrupted_push_and_the_next_one_are_one(pushed: Pushed, name: str) -> None:
+    pushed.begin([name])
+    pushed.sends(name, "1")
     pushed.begin(["b"])
     pushed.sends("b", "2")
     pushed.end()
-    assert sorted(pushed.objects()) == ["a", "b"]
+    assert sorted(pushed.objects()) == sorted([name, "b"])
+    pushed.begin(["c"])
+    pushed.sends("c", "3")
+    assert list(pushed.objects()) == ["c"]
     pushed.forget()
     assert pushed.objects() == {}
 
