@@ -39,6 +39,7 @@ trap 'kill -INT $beside 2>/dev/null && wait $beside' EXIT
 failed=0
 coverage run -m pytest tests/conformance --durations=10 "--ignore=$databases" \
     "${hosts[@]/#/--ignore=}" || failed=$?
+[ $failed != 2 ] || exit 2 # Ctrl-C
 wait $beside || failed=$?
 trap - EXIT
 cat .state/databases.log

@@ -16,7 +16,7 @@ from slipway.console import Console, seconds
 from slipway.environment import Environment
 from slipway.errors import OK, UNHEALTHY, CommandError
 from slipway.masking import masker
-from slipway.objects.bucket import Bucket, ObjectError
+from slipway.objects.bucket import Bucket
 from slipway.objects.keys import readable
 from slipway.objects.reach import bucket_of
 from slipway.sync.rules import Rules
@@ -144,12 +144,10 @@ def _lines(environment: Environment, shell: Shell) -> Iterator[str]:
 
 def _is_missing(bucket: Bucket, row: Row, missing: list[Row]) -> bool:
     """Look again, where they are not too many: it may have come after the listing."""
-    if len(missing) > LOOKED_AT:
+    # A name that the storage refuses is none that it holds.
+    if len(missing) > LOOKED_AT or bucket.refuses(row.name):
         return True
-    try:
-        return bucket.look(row.name) is None
-    except ObjectError:  # a name that the storage refuses is none that it holds
-        return True
+    return bucket.look(row.name) is None
 
 
 def _show(console: Console, found: Findings) -> None:

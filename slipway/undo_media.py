@@ -19,7 +19,7 @@ AT_ONCE = 16
 MOST_NEW = 10_000  # objects that hardly anybody wrote before; a first push has millions
 SHOWN = 50
 NOTHING = "has no earlier version"
-KEEP = "set storage.versioning = true for the next time"
+KEEP = "set storage.versioning = true for the next time, if the storage knows versions"
 
 
 class Step(NamedTuple):

@@ -19,7 +19,7 @@ from slipway.dsn_az import AzDsn
 from slipway.objects import azure_listing, keys, shards, times
 from slipway.objects.azure_requests import NOTHING, Requests
 from slipway.objects.bucket import ChangedError, DamagedError, Download, Meta, ObjectError
-from slipway.objects.listing import Object, Page, Part, Unfinished
+from slipway.objects.listing import Object, Page, Part, Unfinished, joined
 from slipway.objects.pool import Counter, Pooled
 from slipway.objects.shards import Listing, Order, sharded
 from slipway.objects.wire import Answer
@@ -112,7 +112,7 @@ class AzureBucket(Pooled):
         """Make a blob of the parts with these ETags and return its ETag."""
         known = Upload.read(upload)
         blocks = [known.block(number, md5) for number, md5 in enumerate(parts, 1)]
-        etag = azure_listing.joined(parts)
+        etag = joined(parts)
         headers = {**_headers(known.meta), f"x-ms-meta-{ETAG}": etag}
         body = azure_listing.block_list(blocks)
         self._good(name, self._send("PUT", name, {"comp": "blocklist"}, headers, body))

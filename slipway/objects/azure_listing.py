@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hashlib
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,12 +42,6 @@ def block_list(names: Sequence[str]) -> bytes:
     """Write the body of Put Block List."""
     rows = "".join(f"<Latest>{name}</Latest>" for name in names)
     return f'<?xml version="1.0" encoding="utf-8"?><BlockList>{rows}</BlockList>'.encode()
-
-
-def joined(parts: Sequence[str]) -> str:
-    """Return the ETag that S3 gives to parts with these MD5s."""
-    whole = hashlib.md5(bytes.fromhex("".join(parts)), usedforsecurity=False)
-    return f"{whole.hexdigest()}-{len(parts)}"
 
 
 def etag_of(headers: Mapping[str, str]) -> str:

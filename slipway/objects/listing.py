@@ -1,7 +1,8 @@
 """Read S3's lists of objects, of unfinished uploads and of parts (pure)."""
 
+import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from html import unescape
 from typing import TYPE_CHECKING, NamedTuple
@@ -55,6 +56,12 @@ class Parts(NamedTuple):
 
     parts: dict[int, Part]
     marker: str
+
+
+def joined(parts: Sequence[str]) -> str:
+    """Return the ETag that S3 gives to an object of parts with these MD5s."""
+    whole = hashlib.md5(bytes.fromhex("".join(parts)), usedforsecurity=False)
+    return f"{whole.hexdigest()}-{len(parts)}"
 
 
 def objects(body: str, folder: str) -> Page:

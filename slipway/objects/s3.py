@@ -1,6 +1,7 @@
 """Reach a bucket of S3, or of a server that speaks as S3 does."""
 
 import base64
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -25,6 +26,7 @@ FATAL = {401, 403, 404}
 OF_ONE = {"NoSuchUpload", "InvalidObjectState"}  # other objects may do
 MTIME = f"x-amz-meta-{times.MTIME}"
 BY_FOLDERS = "SeaweedFS"
+MD5 = re.compile("[0-9a-f]{32}")
 NO_QUERY: Mapping[str, str] = {}
 
 
@@ -102,7 +104,7 @@ class S3Bucket(Pooled):
         answer = self._send("POST", name, {"uploadId": upload}, body)
         if answer.status == 404 and answer.repeated:
             there = self.look(name)
-            if there and there.etag.endswith(f"-{len(parts)}"):
+            if there and _is_made_of(there.etag, parts):
                 return there.etag
         etag = refusals.element(self._good(name, answer).text, "ETag")
         return self._etag(name, etag.replace("&quot;", "").replace("&#34;", ""))
@@ -239,6 +241,13 @@ def explained(dsn: S3Dsn, name: str, status: int, body: str) -> StorageError:
     if code in OF_ONE or (400 <= status < 500 and status not in FATAL):
         return ObjectError(name, problem.what, problem.hint)
     return problem
+
+
+def _is_made_of(etag: str, parts: Sequence[str]) -> bool:
+    """Tell whether an ETag is that of these parts, as far as theirs tell their content."""
+    if all(map(MD5.fullmatch, parts)):
+        return etag == listing.joined(parts)
+    return etag.endswith(f"-{len(parts)}")
 
 
 def _headers(meta: Meta) -> dict[str, str]:

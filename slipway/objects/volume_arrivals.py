@@ -4,6 +4,7 @@ This module runs on the host, with the Python that is there and nothing else: it
 standard library, and its neighbours volume_*.py that go the same way.
 """
 
+import fcntl
 import json
 import os
 import secrets
@@ -58,9 +59,8 @@ class Arrivals(Files):
 
     def complete(self, request: Request, _: bytes) -> Reply:
         """Make a file of its parts, and rename it."""
-        upload = self.known_upload(request)
         joined = md5()
-        with self.arriving() as (descriptor, token):
+        with self.claimed(request) as upload, self.arriving() as (descriptor, token):
             for number, wanted in enumerate(request["parts"], 1):
                 digest = md5()
                 with open(f"{self.path(upload)}/{number}-{wanted}", "rb") as part:
@@ -69,7 +69,7 @@ class Arrivals(Files):
                     raise Refused("damaged", "was damaged on the host's disk")
                 joined.update(digest.digest())
             self.land(descriptor, token, request["name"], request["mtime"])
-        self.drop(upload)
+            self.drop(upload)
         return {"etag": f"{joined.hexdigest()}-{len(request['parts'])}"}, b""
 
     def abort(self, request: Request, _: bytes) -> Reply:
@@ -148,6 +148,16 @@ class Arrivals(Files):
         if not upload.isalnum() or not os.path.exists(f"{self.path(upload)}/meta"):
             raise Refused("gone", "this upload is not known")
         return upload
+
+    @contextmanager
+    def claimed(self, request: Request) -> Iterator[str]:
+        """Keep an upload from others: a program whose line broke may still be completing it."""
+        path = f"{self.path(self.known_upload(request))}/meta"
+        with suppress(FileNotFoundError), open(path, "rb") as meta:
+            fcntl.flock(meta, fcntl.LOCK_EX)
+            yield self.known_upload(request)
+            return
+        raise Refused("gone", "this upload is not known")
 
     def path(self, upload: str) -> str:
         """Return a path to an upload's folder."""

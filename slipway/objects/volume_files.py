@@ -4,6 +4,7 @@ This module runs on the host, with the Python that is there and nothing else: it
 standard library, and its neighbours volume_*.py that go the same way.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -178,7 +179,10 @@ class Files:
         try:
             with self.folder(request["name"]) as (folder, leaf):
                 found = hashed(leaf, folder)
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError as error:
+            # What a link leads to is not listed either.
+            if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}:
+                raise
             return {"there": False}, b""
         self.known[request["name"]] = found
         return {"there": True, "size": found.stamp[0], "etag": found.etag}, b""

@@ -21,8 +21,7 @@ BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY;
 SELECT pg_export_snapshot();
 """
 # Whoever holds a table of the site for himself shall not hold up the push as well.
-# The server does not know how much there is to compute for a row that it has only pointers of.
-OPTIONS = "-c lock_timeout=5s -c work_mem=64MB -c jit=off -c parallel_tuple_cost=0"
+OPTIONS = "-c lock_timeout=5s -c work_mem=64MB -c jit=off"
 READ = 1 << 18
 
 

@@ -19,7 +19,7 @@ from slipway.sync import etags
 from slipway.sync.crew import Gang, Stopped
 from slipway.sync.memory import Memory, Upload
 from slipway.sync.proof import prove
-from slipway.sync.reading import FileChanged, section, stamp_of
+from slipway.sync.reading import FileChanged, etags_of, section, stamp_of
 from slipway.sync.scan import Stamp
 from slipway.sync.tally import Tally
 
@@ -128,7 +128,7 @@ class Parts:
     def _begin(self, begin: Begin) -> None:
         stamp = stamp_of(f"{self._folder}/{begin.name}")
         if not stamp.size:  # it was large: whoever emptied it is about to write
-            raise FileChanged
+            raise FileChanged("was emptied meanwhile")
         part_size = etags.our_part_size(stamp.size) or etags.PART
         earlier = self._memory.upload(begin.name)
         arrived: dict[int, Part] = {}
@@ -185,9 +185,18 @@ class Parts:
         if answered != job.etag:
             self._note(upload.name, answered)
         self._memory.end_upload(upload.name)
+        if self._is_whole(upload, answered):
+            answered = job.etag
         prove(self._bucket, upload.name, upload.part_size, job.etag, answered)
         self._memory.learn(upload.name, upload.stamp, job.etag, answered, read=job.read)
         self._tally.arrived(upload.stamp.size)
+
+    def _is_whole(self, upload: Upload, answered: str) -> bool:
+        """Tell whether an ETag is the MD5 of the whole: so a host tells what arrived before."""
+        if "-" in answered:
+            return False
+        stamp, found = etags_of(f"{self._folder}/{upload.name}", [etags.WHOLE])
+        return stamp == upload.stamp and answered in found
 
     def _again(self, item: "Begin | PartOf", error: FileChanged | DamagedError) -> None:
         begin = item if isinstance(item, Begin) else item.job.begin
@@ -195,7 +204,7 @@ class Parts:
             if self._give_up(item):
                 self._gang.items.add(Begin(begin.name, begin.attempt + 1))
             return
-        what = error.what if isinstance(error, DamagedError) else "is being written to"
+        what = error.what if isinstance(error, DamagedError) else str(error)
         self._failed(item, what)
 
     def _failed(self, item: "Begin | PartOf", reason: str) -> None:

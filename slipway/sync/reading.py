@@ -11,6 +11,9 @@ from slipway.sync.scan import Stamp
 class FileChanged(Exception):
     """Tell that a file was written to while it was read."""
 
+    def __init__(self, what: str = "is being written to") -> None:
+        super().__init__(what)
+
 
 def section(path: str, begin: int, size: int, stamp: Stamp) -> bytes:
     """Read some or all of a file that still bears `stamp`; raises FileChanged, OSError."""

@@ -58,8 +58,8 @@ class Sender:
     def _small(self, file: Wanted) -> None:
         try:
             self._tried(file)
-        except FileChanged:
-            self._tally.failed(file.name, "is being written to")
+        except FileChanged as error:
+            self._tally.failed(file.name, str(error))
         except ObjectError as error:
             self._tally.failed(file.name, error.what)
         except OSError as error:

@@ -94,14 +94,25 @@ def test_what_came_after_the_listing_is_not_missing(monkeypatch: pytest.MonkeyPa
 def test_a_row_whose_name_the_storage_refuses_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    there, asked = bucket("a"), list[str]()
+    monkeypatch.setattr(there, "look", asked.append)
+    odd = [row("/old/a.jpg", 2), row("x/../y", 3), row("b" * 1025, 4)]
+    site = Site(row("a"), *odd, END)
+    assert check_media(environment(), Console(as_json=True), bucket=there, shell=site) == 11
+    assert json.loads(capsys.readouterr().out)["missing"] == odd
+    assert asked == []
+
+
+def test_a_storage_that_does_not_answer_makes_no_file_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def look(name: str) -> Any:
-        raise ObjectError(name, "its name leads elsewhere", "")
+        raise ObjectError(name, "answered 429", "run it again later")
 
     there = bucket("a")
     monkeypatch.setattr(there, "look", look)
-    site = Site(row("a"), row("/old/a.jpg", 2), END)
-    assert check_media(environment(), Console(as_json=True), bucket=there, shell=site) == 11
-    assert json.loads(capsys.readouterr().out)["missing"] == [row("/old/a.jpg", 2)]
+    with pytest.raises(ObjectError, match="429"):
+        check_media(environment(), Console(), bucket=there, shell=Site(row("b"), END))
 
 
 def test_a_site_that_says_much_beside_its_rows_is_heard_to_the_end() -> None:

@@ -1,3 +1,4 @@
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,7 +8,7 @@ import pytest
 
 from slipway.dsn import S3Dsn
 from slipway.errors import StorageError
-from slipway.objects import pool, s3
+from slipway.objects import listing, pool, s3
 from slipway.objects.bucket import ChangedError, DamagedError, Meta, ObjectError
 from slipway.objects.listing import Object
 from slipway.objects.pool import Counter, Pool
@@ -153,6 +154,15 @@ def test_an_upload_that_is_gone_is_completed_only_where_an_answer_may_have_been_
     for older in (answer(404), answer(etag='"aa"'), answer(etag='"aa-3"')):
         with pytest.raises(ObjectError, match="NoSuchUpload"):
             Scripted(lost, older).complete("a", "id", ["x", "y"])
+
+
+def test_an_older_object_of_as_many_parts_is_not_taken_for_the_completed_one() -> None:
+    lost = answer(404, "<Error><Code>NoSuchUpload</Code></Error>")._replace(repeated=True)
+    parts = [hashlib.md5(content).hexdigest() for content in (b"x", b"y")]
+    ours = listing.joined(parts)
+    assert Scripted(lost, answer(etag=f'"{ours}"')).complete("a", "id", parts) == ours
+    with pytest.raises(ObjectError, match="NoSuchUpload"):
+        Scripted(lost, answer(etag='"aa-2"')).complete("a", "id", parts)
 
 
 def test_an_etag_that_is_left_out_is_asked_for() -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import pytest
 from slipway.errors import HostError
 from slipway.objects.bucket import Meta, ObjectError
 from slipway.objects.volume import Broken, Place, VolumeBucket
-from slipway.objects.volume_arrivals import Arrivals
+from slipway.objects.volume_arrivals import Arrivals, copied
 from slipway.objects.volume_files import Refused
 from slipway.objects.volume_service import failure
 from slipway.settings.hosts import Host
+from slipway.sync.crew import beside
 
 
 @pytest.fixture
@@ -163,6 +165,39 @@ def test_an_upload_whose_last_answer_is_lost_is_found_complete(
     assert bucket.complete("a.txt", upload, [digest.hexdigest()]) == digest.hexdigest()
     with pytest.raises(ObjectError, match="this upload is not known"):
         bucket.complete("b.txt", upload, [])
+
+
+def test_of_two_programs_that_complete_an_upload_the_second_waits(
+    media: Arrivals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = str(media.begin({"name": "film"}, b"")[0]["upload"])
+    part = hashlib.md5(b"12345").hexdigest()
+    request = {"name": "film", "upload": upload, "mtime": 0, "parts": [part], "number": 1}
+    media.part({**request, "md5": part}, b"12345")
+    again = Arrivals(str(tmp_path / "data" / "media"), str(tmp_path / "cache.sqlite"))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(*what: Any) -> None:
+        begun.set()
+        assert go_on.wait(10)
+        copied(*what)
+
+    monkeypatch.setattr("slipway.objects.volume_arrivals.copied", slow)
+    first = beside(lambda: media.complete(request, b""))
+    assert begun.wait(10)
+    second = beside(lambda: again.complete(request, b""))
+    with pytest.raises(TimeoutError):
+        second(timeout=0.2)
+    go_on.set()
+    assert first(timeout=10)[0]["etag"].endswith("-1")
+    with pytest.raises(Refused, match="this upload is not known"):
+        second(timeout=10)
+
+
+def test_what_a_link_leads_to_is_not_there(media: Arrivals, tmp_path: Path) -> None:
+    put(media, "a.txt", b"x")
+    (tmp_path / "data" / "media" / "link").symlink_to("a.txt")
+    assert media.look({"name": "link"}, b"")[0] == {"there": False}
 
 
 @pytest.mark.parametrize(("refusals", "comes_back"), [(2, True), (3, False)])

@@ -1,3 +1,4 @@
+import hashlib
 import os
 import time
 from collections.abc import Callable
@@ -115,8 +116,34 @@ def test_a_large_file_that_was_emptied_is_reported(media: Path, memory: Memory) 
     (media / "log").write_bytes(b"")
     bucket = MemoryBucket()
     tally = send(files, media, bucket, memory)
-    assert tally.problems == [Problem("log", "is being written to")]
+    assert tally.problems == [Problem("log", "was emptied meanwhile")]
     assert (bucket.contents, bucket.uploads, memory.uploads()) == ({}, {}, [])
+
+
+@pytest.mark.usefixtures("_small_parts")
+@pytest.mark.parametrize("same", [True, False])
+def test_what_a_host_found_complete_is_compared_without_reading_it_back(
+    media: Path, memory: Memory, monkeypatch: pytest.MonkeyPatch, same: bool
+) -> None:
+    (media / "film").write_bytes(LARGE)
+    bucket = MemoryBucket()
+    complete = bucket.complete
+    found = hashlib.md5(LARGE if same else b"an older one").hexdigest()
+
+    def late(*what: Any) -> str:
+        complete(*what)
+        return found
+
+    read: list[str] = []
+
+    def older(name: str) -> list[bytes]:
+        read.append(name)
+        return [b"older"]
+
+    monkeypatch.setattr(bucket, "complete", late)
+    monkeypatch.setattr(bucket, "read", older)
+    tally = send(wanted(media), media, bucket, memory)
+    assert (tally.files, bool(read)) == ((1, False) if same else (0, True))
 
 
 def test_a_storage_that_fails_ends_the_run(media: Path, memory: Memory) -> None:
