@@ -3,7 +3,8 @@
 import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from html import escape
 
@@ -26,6 +27,7 @@ FATAL = {401, 403, 404}
 OF_ONE = {"NoSuchUpload", "InvalidObjectState"}  # other objects may do
 MTIME = f"x-amz-meta-{times.MTIME}"
 BY_FOLDERS = "SeaweedFS"
+LOST_BEFORE = timedelta(minutes=2)  # longer than one request is repeated
 MD5 = re.compile("[0-9a-f]{32}")
 NO_QUERY: Mapping[str, str] = {}
 
@@ -67,7 +69,19 @@ class S3Bucket(Pooled):
     def begin(self, name: str, meta: Meta) -> str:
         """Begin an upload in parts and return its identity; raises StorageError."""
         answer = self._send("POST", name, {"uploads": ""}, b"", _headers(meta))
-        return refusals.element(self._good(name, answer).text, "UploadId")
+        upload = refusals.element(self._good(name, answer).text, "UploadId")
+        if answer.repeated:
+            with suppress(StorageError):  # what stays costs room, not this run
+                self._abort_lost(name, upload)
+        return upload
+
+    def _abort_lost(self, name: str, upload: str) -> None:
+        """Abort the uploads that began right before this one, and whose answers were lost."""
+        begun = {left.upload: left.initiated for left in self.unfinished(name)}
+        ours = begun.pop(upload, None)
+        for other, moment in begun.items():
+            if ours and timedelta() <= ours - moment < LOST_BEFORE:
+                self.abort(name, other)
 
     def put_part(self, name: str, upload: str, number: int, body: bytes, md5: bytes) -> str:
         """Write a part and return its ETag; raises StorageError."""

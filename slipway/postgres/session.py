@@ -42,6 +42,7 @@ class Session:
         self._mark = secrets.token_hex(8)
         self._writing: Thread | None = None
         self._told = 0
+        self._reported: list[str] = []
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = shell.start(
             server.command(programs.psql(server.user, database), options),
@@ -100,6 +101,7 @@ class Session:
         self._told = os.fstat(self._errors.fileno()).st_size
         failed, state, message = [*report.split(maxsplit=2), ""][:3]
         if failed == "true":
+            self._reported.append(message.partition("\n")[0].rstrip())
             raise StatementError(self._server.where, message, state)
         return programs.rows(answer)
 
@@ -159,4 +161,7 @@ class Session:
             lines.append(line)
         code = self._process.wait()
         said = os.pread(self._errors.fileno(), MOST_SAID, self._told)
-        raise self._server.failure(said.decode(errors="replace"), code)
+        # Docker may bring after an answer what psql said before it.
+        old = tuple(f"ERROR:  {message}" for message in self._reported)
+        texts = said.decode(errors="replace").splitlines()
+        raise self._server.failure("\n".join(one for one in texts if not one.endswith(old)), code)

@@ -156,6 +156,30 @@ def test_an_upload_that_is_gone_is_completed_only_where_an_answer_may_have_been_
             Scripted(lost, older).complete("a", "id", ["x", "y"])
 
 
+UPLOADS = "".join(
+    f"<Upload><Key>site/{name}</Key><UploadId>{upload}</UploadId>"
+    f"<Initiated>2026-01-01T{at}Z</Initiated></Upload>"
+    for name, upload, at in [
+        ("a", "of another push", "10:00:00"),
+        ("a", "lost", "10:09:58"),
+        ("a", "ours", "10:10:00"),
+        ("ab", "of another file", "10:10:00"),
+    ]
+)
+
+
+def test_an_upload_whose_first_answer_was_lost_is_not_left_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun = answer(body="<UploadId>ours</UploadId>")
+    assert (alone := Scripted(begun)).begin("a", Meta("text/css")) == "ours"
+    assert len(alone.asked) == 1
+    bucket = Scripted(begun._replace(repeated=True), answer(204))
+    monkeypatch.setattr(bucket._api, "ask", lambda *_: f"<Result>{UPLOADS}</Result>")
+    assert bucket.begin("a", Meta("text/css")) == "ours"
+    assert [asked[:3] for asked in bucket.asked[1:]] == [("DELETE", "a", {"uploadId": "lost"})]
+
+
 def test_an_older_object_of_as_many_parts_is_not_taken_for_the_completed_one() -> None:
     lost = answer(404, "<Error><Code>NoSuchUpload</Code></Error>")._replace(repeated=True)
     parts = [hashlib.md5(content).hexdigest() for content in (b"x", b"y")]
