@@ -13,8 +13,10 @@ from slipway.postgres.ends import Ends
 from slipway.postgres.facts import Facts
 from slipway.postgres.programs import Rows
 from slipway.postgres.server import Client
-from slipway.postgres.session import Session
+from slipway.postgres.session import Session, StatementError
 from slipway.postgres.tables import Table
+
+FORBIDDEN = "42501"
 
 
 class CopyDiffers(DatabaseError):
@@ -36,7 +38,12 @@ def removed_on_failure(shell: Shell, ends: Ends, report: Callable[[str], object]
 
 @contextmanager
 def created(
-    shell: Shell, admin: Session, ends: Ends, found: Facts, template: str = ""
+    shell: Shell,
+    admin: Session,
+    ends: Ends,
+    found: Facts,
+    warn: Callable[[str], object],
+    template: str = "",
 ) -> Iterator[Callable[[], None]]:
     """Create the arriving database with the live one's settings, and the extensions in it.
 
@@ -58,7 +65,7 @@ def created(
             waited = True
             raise
         waited = True
-        admin.ask(*(statement for (statement,) in admin.query(statements.inherited(names))))
+        _inherit(admin, ends, warn)
         if found.untrusted and not template:
             _extend(shell, ends, found)
 
@@ -69,6 +76,24 @@ def created(
             # Whoever removes it must find it.
             with suppress(SlipwayError):
                 admin.receive()
+
+
+def _inherit(admin: Session, ends: Ends, warn: Callable[[str], object]) -> None:
+    """Give the arriving database the live one's settings, but for those of another's right."""
+    found = [statement for (statement,) in admin.query(statements.inherited(ends.names))]
+    admin.post(*found)
+    errors: list[StatementError] = []
+    for statement in found:
+        try:
+            admin.receive()
+        except StatementError as error:
+            if error.state == FORBIDDEN and ends.target.address:
+                later = statement.replace(ends.names.incoming, ends.names.live)
+                warn(f"{error.what}; after the switch its administrator may run {later}")
+            else:
+                errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def _extend(shell: Shell, ends: Ends, found: Facts) -> None:

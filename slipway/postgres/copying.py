@@ -52,7 +52,8 @@ class Copy:
     @property
     def options(self) -> str:
         """Return the settings of the sessions that restore."""
-        return f"{SETTINGS} {LZ4}" if self.found.target.lz4 else SETTINGS
+        settings = f"{SETTINGS} {programs.untimed(self.found.target.version)}"
+        return f"{settings} {LZ4}" if self.found.target.lz4 else settings
 
     def run(self, listed: Sequence[Table]) -> int:
         """Copy everything and return the bytes carried; raises DatabaseError or HostError."""
@@ -176,7 +177,7 @@ class Copy:
     def _others(self, own: Sequence[Table]) -> None:
         """Copy what is left: small tables, large objects, sequences."""
         left_out = [*(table.name for table in own), *self.excluded]
-        self._carry(self._dump(left_out, "data"), self._words("data"))
+        self._carry(self._dump("data"), self._words("data"), programs.listed(left_out))
 
     def _stream(self, *, kept: bool) -> None:
         """Copy everything as one stream.
@@ -185,8 +186,9 @@ class Copy:
         there what comes after the rows.
         """
         with ExitStack() as stack:
-            dump = self._dump(self.excluded, squeezed=kept)
-            source = stack.enter_context(self._writer(dump))
+            dump = self._dump(squeezed=kept)
+            names = programs.listed(self.excluded)
+            source = stack.enter_context(self._writer(dump, names))
             self.ready()
             head, chosen = b"", ""
             if self.found.untrusted:
@@ -217,12 +219,12 @@ tee {self._archive} | {shlex.join(first)} && {self._after(chosen, self._archive)
     def _reader(self, words: list[str]) -> AbstractContextManager[End]:
         return stream.reader(self.shell, self.ends.target, words, self.options)
 
-    def _dump(self, left_out: Collection[str], *sections: str, squeezed: bool = False) -> list[str]:
+    def _dump(self, *sections: str, squeezed: bool = False) -> list[str]:
+        """Return what dumps, without the rows of the tables that it reads the names of."""
         ends, version = self.ends, self.found.source.version
         effort = None if self.wire or squeezed or version >= programs.ZSTD_SINCE else 0
         words = programs.dump(ends.source.user, ends.database, version, self.snapshot, effort)
-        words += [f"--section={name}" for name in sections]
-        return [*words, *(f"--exclude-table-data={name}" for name in left_out)]
+        return programs.without(words + [f"--section={name}" for name in sections])
 
     def _words(self, section: str, listed: str = "", archive: str = "") -> list[str]:
         """Return what restores a section, or all; from the standard input without `archive`."""
@@ -244,7 +246,7 @@ tee {self._archive} | {shlex.join(first)} && {self._after(chosen, self._archive)
         """Keep the schema in the memory beside the target's server and give its path."""
         try:
             load = ["cp", "/dev/stdin", self._archive]
-            self._carry(self._dump([], "pre-data", "post-data"), load)
+            self._carry(self._dump("pre-data", "post-data"), load)
             yield self._archive
         except BaseException:
             with suppress(SlipwayError):

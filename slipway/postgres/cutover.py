@@ -40,7 +40,6 @@ class Cutover:
 
     def take_lease(self) -> None:
         """Become the only run that changes these databases; raises DatabaseError."""
-        self.admin.query(statements.RESTING)
         deadline = time.monotonic() + LEASE_SECONDS
         while self.admin.query(statements.lease(self.names)) != [["t"]]:
             if time.monotonic() > deadline:

@@ -10,15 +10,18 @@ from pathlib import Path
 from typing import IO, cast
 
 from slipway.command import Shell
-from slipway.errors import ConfigurationError, DatabaseError
+from slipway.errors import ConfigurationError, DatabaseError, SlipwayError
 from slipway.postgres import programs, stream
 from slipway.postgres.ends import Ends
 from slipway.postgres.quoting import identifier
 
 OPTION = "--dump"
 MAGIC = {b"PGDMP": "custom", b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+ELSEWHERE = {b"BZh": "compressed with bzip2", b"\xfd7zXZ": "compressed with xz"}
+TAR_AT, TAR = 257, b"ustar"
 # pg_dump's last words; psql alone would take the half of a file for whole.
 END = "PostgreSQL database dump complete"
+EXTENSION = "permission denied to create extension"
 TAIL, CHUNK = 400, 1 << 18
 FAST = "-c synchronous_commit=off"
 HAS_ZSTD = """command -v zstd >/dev/null ||
@@ -51,7 +54,11 @@ def form(path: Path) -> str:
     if not path.is_file():
         raise ConfigurationError(OPTION, f"{path} is no dump", "name a file of pg_dump")
     with path.open("rb") as file:
-        begin = file.read(5)
+        begin = file.read(TAR_AT + len(TAR))
+    for magic, named in (*ELSEWHERE.items(), (begin[:TAR_AT] + TAR, "an archive of tar")):
+        if begin.startswith(magic):
+            hint = "unpack it, or make a dump with --format=custom"
+            raise ConfigurationError(OPTION, f"{path} is {named}, which is not read", hint)
     return next((form for magic, form in MAGIC.items() if begin.startswith(magic)), "plain")
 
 
@@ -95,8 +102,16 @@ def restore(shell: Shell, ends: Ends, path: Path, progress: Callable[[int], obje
             end.process.stdin.close()
         code = end.process.wait()
         if code:
-            raise end.failure(code)
+            raise _explained(end.failure(code))
     return sent
+
+
+def _explained(error: SlipwayError) -> SlipwayError:
+    """Say what helps where only an administrator may create what the dump holds."""
+    if not isinstance(error, DatabaseError) or EXTENSION not in error.what:
+        return error
+    hint = "restore it into the local database, and run 'invoke push-db' without --dump"
+    return DatabaseError(error.where, error.what, hint)
 
 
 def _send(path: Path, end: stream.End, progress: Callable[[int], object]) -> int:
@@ -138,7 +153,8 @@ def _script(ends: Ends, kind: str) -> str:
         return f'{folder} && {archive} --jobs="$(nproc)" "$d"'
     unpack = {"gzip": "gzip -dc", "zstd": f"{HAS_ZSTD}; zstd -dcq"}.get(kind, "cat")
     role = f"--command=SET ROLE {identifier(ends.owner)}"
-    words = [*programs.psql_stream(user, incoming), "--single-transaction", role, "--file=-"]
+    words = [*programs.psql_stream(user, incoming), "--single-transaction", role]
+    words += [f"--command={programs.UNTIMED.partition(chr(92))[0]}", "--file=-"]
     return f"""{{ {unpack}; }} | {{
 IFS= read -r -N 5 magic
 if [ "$magic" = PGDMP ]; then {{ printf PGDMP; cat; }} | {archive}; exit; fi

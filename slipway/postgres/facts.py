@@ -27,6 +27,7 @@ class Source:
     roles: tuple[str, ...] = ()
     collation: str = ""
     superuser: bool = True
+    event_triggers: bool = False
 
     @classmethod
     def read(cls, answer: str) -> "Source":
@@ -52,6 +53,7 @@ class Target:
     superuser: bool = True
     roles: tuple[str, ...] = ()
     clients: int = 0
+    prepared: int = 0
     log: int = 0
     requires: dict[str, list[str]] | None = None
 
@@ -98,6 +100,12 @@ def check(where: str, found: Facts, names: Names, hint: str) -> None:
     if roles:
         what = f"the server has no role {', '.join(roles)}, which policies name"
         raise DatabaseError(where, what, "create it there, or drop those policies")
+    if target.prepared:
+        what = f"{names.live} has {target.prepared} prepared transactions, and cannot be switched"
+        raise DatabaseError(where, what, "COMMIT PREPARED or ROLLBACK PREPARED: pg_prepared_xacts")
+    if source.event_triggers:
+        what = "the source has event triggers, which only an administrator may create"
+        raise DatabaseError(where, what, "drop them there")
     lacking = sorted(source.extensions.keys() - target.extensions.keys())
     if lacking:
         what = f"the server has no extension {', '.join(lacking)}"

@@ -92,7 +92,7 @@ def restore_file(
         with beside.removed_on_failure(shell, ends, console.warn):
             with console.progress(of_bytes=True) as progress:
                 task = progress.add_task("Restore", total=None)
-                with beside.created(shell, opened.admin, ends, found) as ready:
+                with beside.created(shell, opened.admin, ends, found, console.warn) as ready:
                     ready()
                 sent = dumpfile.restore(shell, ends, path, lambda n: progress.advance(task, n))
             with console.step("Count all rows") as notes:
@@ -215,10 +215,12 @@ class Move:
         if not known.kept or known.excluded:
             return None
         admin, found = self.opened.admin, known.found
-        return Renewal(self.shell, admin, self.ends, found, self.source, advance).run()
+        given = (self.shell, admin, self.ends, found, self.source, advance, self.console.warn)
+        return Renewal(*given).run()
 
     def _filled(self, known: Known, advance: Callable[[int], object]) -> Filled:
-        with beside.created(self.shell, self.opened.admin, self.ends, known.found) as ready:
+        given = (self.shell, self.opened.admin, self.ends, known.found, self.console.warn)
+        with beside.created(*given) as ready:
             return beside.fill(
                 self.shell, self.ends, known.found, self.source, ready, advance,
                 known.excluded, known.there,

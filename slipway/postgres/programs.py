@@ -4,7 +4,7 @@ import csv
 import io
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from slipway.postgres.quoting import connection
@@ -24,12 +24,23 @@ TELLING = re.compile(r"\b(error|ERROR|FATAL|PANIC):|Error response from daemon:"
 FOLDER = """SELECT coalesce((SELECT setting FROM pg_settings WHERE name = 'data_directory'), '/')
     AS folder \\gset"""
 
+# Not every version knows them, so that they cannot be options.
+UNTIMED = """SELECT set_config(name, '0', false) FROM pg_settings
+WHERE name IN ('idle_session_timeout', 'transaction_timeout') \\g /dev/null
+"""
+TRANSACTIONS_TIMED_SINCE = 170000
+
 Rows = list[list[str]]
 
 
 def impatient() -> str:
     """Return the settings of a session that does not wait for ever for somebody's lock."""
     return f"-c lock_timeout={LOCK_WAIT}"
+
+
+def untimed(version: int) -> str:
+    """Return the settings of a session whose transactions may take long, for a server's number."""
+    return "-c transaction_timeout=0" if version >= TRANSACTIONS_TIMED_SINCE else ""
 
 
 def psql(user: str, database: str) -> list[str]:
@@ -50,8 +61,11 @@ def commands(statements: Sequence[str]) -> list[str]:
 
 
 def script(statements: Sequence[str]) -> str:
-    """Return statements as psql reads them: there may be more than a command line holds."""
-    return ";\n".join(statements) + ";\n"
+    """Return statements as psql reads them: there may be more than a command line holds.
+
+    They may take long.
+    """
+    return UNTIMED + ";\n".join(statements) + ";\n"
 
 
 def piped(write: Sequence[str], read: Sequence[str]) -> list[str]:
@@ -74,6 +88,24 @@ def dump(
     return [*words, "--username", user, "--dbname", connection(database)]
 
 
+def without(dump: Sequence[str]) -> list[str]:
+    """Return a dump without the rows of tables whose names it reads, as listed() writes them.
+
+    A command line does not hold the names of many partitions.
+    """
+    read = 'mapfile -d "" -t names'
+    return [
+        "bash",
+        "-c",
+        f'{read}; exec {shlex.join(dump)} "${{names[@]/#/--exclude-table-data=}}"',
+    ]
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names as without() reads them."""
+    return "".join(f"{name}\0" for name in names)
+
+
 def schema(user: str, database: str, snapshot: str = "") -> list[str]:
     """Return a program that writes one line that tells a schema from all others.
 
@@ -83,7 +115,7 @@ def schema(user: str, database: str, snapshot: str = "") -> list[str]:
     if snapshot:
         words += [f"--snapshot={snapshot}", *ARRIVES_NOT]
     words += [f"--lock-wait-timeout={LOCK_WAIT}", "--username", user]
-    digest = f"grep --text --invert-match --extended-regexp {shlex.quote(CHANGING)} | sha256sum"
+    digest = f"grep -aEv {shlex.quote(CHANGING)} | sha256sum"
     return piped([*words, "--dbname", connection(database)], ["sh", "-c", digest])
 
 
@@ -92,7 +124,7 @@ def restore(user: str, database: str, owner: str, contents: str = "") -> list[st
 
     `contents` is the path of a file that lists what is to be restored; without it, all is.
     """
-    words = ["pg_restore", "--exit-on-error", "--no-owner", "--no-acl", "--no-tablespaces"]
+    words = ["pg_restore", "--exit-on-error", "--no-owner", "--no-tablespaces", *ARRIVES_NOT]
     words += [f"--use-list={contents}"] if contents else []
     words += [f"--role={owner}", "--no-password", "--username", user]
     return [*words, "--dbname", connection(database)]

@@ -37,6 +37,7 @@ class Renewal:
     found: Facts
     source: Session
     progress: Callable[[int], object]
+    warn: Callable[[str], object]
 
     def run(self) -> Filled | None:
         """Fill the arriving database; nothing, where that is not worth it or does not work.
@@ -101,7 +102,8 @@ class Renewal:
         known = Reuse(self.shell, ends, names.incoming, True, candidates=candidates)
         asked = self.source.post(*beside.content(others, self.found))
         try:
-            with beside.created(self.shell, self.admin, ends, self.found, names.previous) as ready:
+            made = (self.shell, self.admin, ends, self.found, self.warn, names.previous)
+            with beside.created(*made) as ready:
                 known.compare(snapshot, ready)
         finally:
             # Who asks next must not read this answer.

@@ -25,8 +25,10 @@ SUPERUSER = "postgres"
 ROOT_FILE, PASSWORD_FILE = "/run/authorities.pem", "/run/password"
 # What libpq calls the authorities that the image knows.
 SYSTEM = "system"
-# A push that waits for its slower half must not be taken for one that was forgotten.
+# A push that waits for its slower half must not be taken for one that was forgotten; and what
+# is read only until the switch is to be written beside.
 PATIENCE = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+PATIENCE += " -c default_transaction_read_only=off"
 MEMORY = "/dev/shm"  # noqa: S108
 # What a run that was killed has left there is removed by one of a later day.
 KEEP = f"""umask 077; cat >"$1"

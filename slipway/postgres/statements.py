@@ -98,6 +98,9 @@ SELECT json_build_object(
     'large_objects', EXISTS (SELECT FROM pg_largeobject_metadata),
     'superuser', current_setting('is_superuser') = 'on',
     'collation', d.datcollate,
+    'event_triggers', EXISTS (SELECT FROM pg_event_trigger t WHERE NOT EXISTS (
+        SELECT FROM pg_depend e WHERE e.classid = 'pg_event_trigger'::regclass
+            AND e.objid = t.oid AND e.deptype = 'e')),
     'roles', (SELECT coalesce(json_agg(DISTINCT pg_get_userbyid(s.refobjid)), '[]')
         FROM pg_shdepend s WHERE s.dbid = d.oid AND s.deptype = 'r'),
     'extensions', (SELECT coalesce(
@@ -114,6 +117,8 @@ def target_facts(names: Names, role: str) -> str:
 SELECT json_build_object(
     'version', current_setting('server_version_num')::int,
     'roles', (SELECT json_agg(rolname) FROM pg_roles),
+    'prepared', (SELECT count(*) FROM pg_prepared_xacts
+        WHERE database IN ({literal(names.live)}, {literal(names.previous)})),
     'clients', (SELECT count(*) FROM pg_stat_activity
         WHERE datname = {literal(names.live)} AND application_name <> {literal(APPLICATION)}),
     'role', EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(role)}),
@@ -138,12 +143,6 @@ def analyze(names: Sequence[str]) -> str:
     """Gather statistics of tables, whose names come quoted."""
     # What a statistic computes finds the functions that it calls.
     return f"RESET search_path; ANALYZE {', '.join(names)};" if names else ""
-
-
-# Some servers end who rests for long; the lease would end with it.
-RESTING = """
-SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout';
-"""
 
 
 def lease(names: Names) -> str:
@@ -187,6 +186,11 @@ def create(database: str, owner: str, live: dict[str, object]) -> str:
     locale = literal(str(live.get("datlocale") or live.get("daticulocale") or ""))
     if live.get("datlocprovider") == "i":
         words += f" LOCALE_PROVIDER icu ICU_LOCALE {locale}"
+        if rules := live.get("daticurules"):
+            words += f" ICU_RULES {literal(str(rules))}"
+    elif live.get("datlocprovider") == "c":
+        # The server's own template may have another one.
+        words += " LOCALE_PROVIDER libc"
     elif live.get("datlocprovider") == "b":
         words += f" LOCALE_PROVIDER builtin BUILTIN_LOCALE {locale}"
     return f"{words} CONNECTION LIMIT {live['datconnlimit']};"
@@ -290,8 +294,11 @@ def extension(name: str, schema: str) -> str:
 
 
 def settings_of_extensions(owner: str) -> str:
-    """Ask for the statements that let the owner fill the tables of the extensions."""
+    """Ask for the statements that let the owner use what the extensions brought."""
     return f"""
 SELECT format('GRANT ALL ON %s TO %I;', c.one::regclass, {literal(owner)})
-FROM pg_extension e, unnest(e.extconfig) AS c (one);
+FROM pg_extension e, unnest(e.extconfig) AS c (one)
+UNION ALL
+SELECT format('GRANT USAGE ON FOREIGN DATA WRAPPER %I TO %I;', fdwname, {literal(owner)})
+FROM pg_foreign_data_wrapper WHERE oid >= {FIRST_USER_OID};
 """

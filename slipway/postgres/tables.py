@@ -175,6 +175,9 @@ def _fingerprint(table: Table, same_encoding: bool) -> str:
 def _hashable(name: str, kind: str, same_encoding: bool) -> str:
     if kind in HASHED:
         return name
+    if kind == "xml":
+        # Its cast keeps the declaration; what travels is without.
+        name = f"textin(xml_out({name}))"
     if same_encoding:
         return f'{name} COLLATE "C"' if kind in TEXTS else f'{name}::text COLLATE "C"'
     return f"convert_to({name}::text, 'UTF8')"

@@ -35,6 +35,16 @@ def test_two_like_servers_are_fine() -> None:
     check(version=160001)
 
 
+def test_a_prepared_transaction_which_no_switch_could_end_is_refused() -> None:
+    with pytest.raises(DatabaseError, match="host1: myapp has 2 prepared transactions, and cannot"):
+        check(target=replace(TARGET, prepared=2))
+
+
+def test_event_triggers_which_the_sites_role_may_not_create_are_refused() -> None:
+    with pytest.raises(DatabaseError, match=r"the source has event triggers, .*; drop them there"):
+        check(event_triggers=True)
+
+
 def test_a_newer_source_is_refused() -> None:
     with pytest.raises(DatabaseError, match="host1: runs PostgreSQL 17, the source 18; "):
         check(version=180000)

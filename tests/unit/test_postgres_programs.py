@@ -1,3 +1,5 @@
+import subprocess
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,9 +35,21 @@ def test_older_servers_only_know_gzip(version: int, wanted: str) -> None:
     assert f"--compress={wanted}" in programs.dump("me", "db", version, "1")
 
 
+def test_names_of_any_number_and_kind_reach_a_dump() -> None:
+    names = ['public."a b"', 'x."new\nline"', "%"]
+    command = programs.without(["printf", "%s|", "--first"])
+    said = subprocess.run(command, input=programs.listed(names), capture_output=True, text=True)
+    assert said.stdout == "".join(
+        f"{word}|" for word in ["--first", *(f"--exclude-table-data={name}" for name in names)]
+    )
+    alone = subprocess.run(command, input="", capture_output=True, text=True)
+    assert alone.stdout == "--first|"
+
+
 def test_the_restore_stops_at_the_first_error_and_makes_everything_the_owners() -> None:
     words = programs.restore("postgres", "myapp__incoming", "myapp")
     assert {"--exit-on-error", "--no-owner", "--no-acl", "--role=myapp"} <= {*words}
+    assert {"--no-publications", "--no-subscriptions", "--no-security-labels"} <= {*words}
     assert not any(word.startswith("--use-list") for word in words)
     assert "--use-list=/tmp/x" in programs.restore("postgres", "i", "myapp", "/tmp/x")
 

@@ -50,7 +50,8 @@ def test_names_are_quoted_wherever_they_stand() -> None:
 
 @pytest.mark.parametrize(
     ("provider", "column", "wanted"),
-    [("c", "datlocale", ""), ("i", "datlocale", " LOCALE_PROVIDER icu ICU_LOCALE 'de'"),
+    [("c", "datlocale", " LOCALE_PROVIDER libc"), ("", "datlocale", ""),
+     ("i", "datlocale", " LOCALE_PROVIDER icu ICU_LOCALE 'de'"),
      ("i", "daticulocale", " LOCALE_PROVIDER icu ICU_LOCALE 'de'"),
      ("b", "datlocale", " LOCALE_PROVIDER builtin BUILTIN_LOCALE 'de'")],
 )  # fmt: skip
@@ -60,6 +61,11 @@ def test_the_new_database_sorts_as_the_live_one(provider: str, column: str, want
         'CREATE DATABASE "new" OWNER "me" TEMPLATE template0 ENCODING \'UTF8\''
         f" LC_COLLATE 'en_US.utf8' LC_CTYPE 'C'{wanted} CONNECTION LIMIT -1;"
     )
+
+
+def test_rules_of_the_live_database_for_sorting_stay() -> None:
+    row = {**LIVE, "datlocprovider": "i", "datlocale": "de", "daticurules": "&b < a"}
+    assert " ICU_LOCALE 'de' ICU_RULES '&b < a' CONNECTION" in statements.create("new", "me", row)
 
 
 def test_nothing_is_analyzed_where_there_is_nothing() -> None:

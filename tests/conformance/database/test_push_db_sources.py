@@ -157,6 +157,11 @@ def test_a_row_that_breaks_a_constraint_leaves_the_old_database(pair: Pair, tmp_
 def test_what_is_no_dump_is_refused(pair: Pair, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"--dump: .* is no dump; name a file of pg_dump"):
         push(pair, tmp_path)
+    for begin, kind in ((b"BZh9", "bzip2"), (b"\xfd7zXZ\0", "xz"), (bytes(257) + b"ustar", "tar")):
+        path = tmp_path / "packed"
+        path.write_bytes(begin)
+        with pytest.raises(ConfigurationError, match=f"{kind}, which is not read; unpack it"):
+            push(pair, path)
     with pytest.raises(ConfigurationError, match="--from, --dump: both name a source"):
         push_db(environment(), Console(), url="postgres://x", dump="y", ends=pair.ends)
 
@@ -168,19 +173,33 @@ def address(container: str, name: str, user: str, password: str) -> DatabaseDsn:
 
 
 def test_a_database_behind_a_url_is_pushed_to_one_that_only_its_owner_administers(
-    pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pair: Pair,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Neither side is reached but by its address; the target's role is no superuser."""
     pair.fresh(content.SITE)
     monkeypatch.setattr(tables, "LARGE", 1)
-    pair.target.query("ALTER ROLE site CREATEDB PASSWORD 'elsewhere';")
+    # The last is more than the owner may ask for himself.
+    pair.target.query(
+        "ALTER ROLE site CREATEDB PASSWORD 'elsewhere'; ALTER DATABASE site SET work_mem = '7MB';"
+        "ALTER DATABASE site SET log_min_duration_statement = 500;"
+    )
     here = address(pair.ends.source.container, "local", "me", "local")
     there = address(pair.ends.target.container, SITE, SITE, "elsewhere")
     source, target = (server.elsewhere(one, tmp_path) for one in (here, there))
     ends = Ends(source, "local", target, Names(SITE), SITE)
     fields = push_db(environment(), Console(), ends=ends)
     assert fields["rows"] == content.SITE_ROWS
+    assert "its administrator may run ALTER DATABASE site SET log_min" in _joined(capsys)
+    assert pair.live("SHOW work_mem;") == [["7MB"]]
     assert (pair.marker(), pair.databases()) == ("new", {SITE, "site__previous"})
+
+
+def _joined(capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what was said on standard error, without its line breaks."""
+    return " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize("scheme", ["mysql", "mariadb", "sqlite"])

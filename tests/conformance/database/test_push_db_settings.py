@@ -1,0 +1,106 @@
+"""Push between servers whose settings, or whose rights, stand in the way of a plain restore."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from slipway.console import Console
+from slipway.database import push_db
+from slipway.errors import DatabaseError
+from slipway.postgres import parts, tables
+from slipway.postgres.copying import Copy
+from slipway.postgres.tables import Table
+from tests.conformance.database import content
+from tests.conformance.database.servers import SITE, Pair
+from tests.conformance.database.test_push_db_sources import dumped
+from tests.unit.factory import environment
+
+DECLARED = """<?xml version="1.0" encoding="UTF-8"?>\n<page/>"""
+XML = f"""
+CREATE TABLE pages (id int PRIMARY KEY, page xml);
+INSERT INTO pages SELECT n, '{DECLARED}' FROM generate_series(1, 9000) n;
+INSERT INTO pages VALUES (0, '<?xml version="1.0" standalone="yes"?><b/>'), (-1, NULL);
+"""
+TIMES = ("idle_session_timeout", "transaction_timeout")
+
+
+def push(pair: Pair, dump: str = "") -> dict[str, object]:
+    return push_db(environment(), Console(), dump=dump, ends=pair.ends)
+
+
+@pytest.mark.parametrize("large", [1, 1 << 40])
+def test_documents_arrive_and_are_compared_as_they_travel(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, large: int
+) -> None:
+    monkeypatch.setattr(tables, "LARGE", large)
+    monkeypatch.setattr(tables, "FEW", 0)
+    monkeypatch.setattr(parts, "SMALLEST", 8192)
+    pair.fresh(content.SMALL + XML)
+    push(pair)
+    assert push(pair)["rows_reused"] == 9003  # that of the marker is one
+    assert pair.live("SELECT count(*) FROM pages WHERE page IS NOT NULL;") == [["9001"]]
+
+
+def test_a_live_database_that_is_read_only_is_replaced_and_stays_so(pair: Pair) -> None:
+    pair.fresh(content.SMALL)
+    pair.target.query(f"ALTER DATABASE {SITE} SET default_transaction_read_only = on;")
+    push(pair)
+    assert pair.marker() == "new"
+    ask = "SELECT setconfig FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase"
+    kept = pair.target.query(f"{ask} WHERE datname = '{SITE}';")
+    assert kept == [["{default_transaction_read_only=on}"]]
+
+
+@pytest.fixture
+def hasty(pair: Pair) -> Iterator[Pair]:
+    """Give servers that end whoever rests, or takes his time, for a second."""
+    clients = (pair.source, pair.target)
+    for client in clients:
+        for name in TIMES:
+            client.query(f"ALTER SYSTEM SET {name} = '1s';")
+        client.query("SELECT pg_reload_conf();")
+    yield pair
+    for client in clients:
+        for name in TIMES:
+            client.query(f"ALTER SYSTEM RESET {name};")
+        client.query("SELECT pg_reload_conf();")
+
+
+def test_a_copy_may_take_longer_than_servers_wait(
+    hasty: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Copy.run
+
+    def slow(self: Copy, listed: Sequence[Table]) -> int:
+        sent = run(self, listed)
+        time.sleep(2)
+        return sent
+
+    monkeypatch.setattr(Copy, "run", slow)
+    monkeypatch.setattr(tables, "LARGE", 1)
+    hasty.fresh(content.SMALL)
+    push(hasty)
+    assert hasty.marker() == "new"
+
+
+def test_a_wrapper_of_an_extension_may_be_used_by_the_site(pair: Pair) -> None:
+    pair.fresh(
+        content.SMALL + "CREATE EXTENSION postgres_fdw;"
+        "CREATE SERVER other FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'other');"
+        "CREATE FOREIGN TABLE away (a int) SERVER other;"
+    )
+    push(pair)
+    owner = "SELECT srvowner::regrole FROM pg_foreign_server WHERE srvname = 'other';"
+    assert pair.live(owner) == [[SITE]]
+
+
+def test_a_dump_without_what_only_an_administrator_may_create(pair: Pair, tmp_path: Path) -> None:
+    pair.fresh(content.SMALL + "CREATE PUBLICATION told FOR ALL TABLES;")
+    push(pair, str(dumped(pair, tmp_path, "-Fc")))
+    assert pair.marker() == "new"
+    pair.fresh(content.SMALL + "CREATE EXTENSION pageinspect;")
+    with pytest.raises(DatabaseError, match=r"pageinspect.*; restore it into the local database"):
+        push(pair, str(dumped(pair, tmp_path, "-Fc")))
+    assert (pair.marker(), pair.databases()) == ("old", {SITE})
