@@ -101,7 +101,8 @@ def check(where: str, found: Facts, names: Names, hint: str) -> None:
         what = f"the server has no role {', '.join(roles)}, which policies name"
         raise DatabaseError(where, what, "create it there, or drop those policies")
     if target.prepared:
-        what = f"{names.live} has {target.prepared} prepared transactions, and cannot be switched"
+        count = target.prepared
+        what = f"{names.live} has prepared transactions ({count}), and cannot be switched"
         raise DatabaseError(where, what, "COMMIT PREPARED or ROLLBACK PREPARED: pg_prepared_xacts")
     if source.event_triggers:
         what = "the source has event triggers, which only an administrator may create"

@@ -114,9 +114,17 @@ def test_what_cannot_be_ended_leaves_the_old_database_serving(
     monkeypatch.setattr(switch, "FORCED_SECONDS", 1.0)
     monkeypatch.setattr(switch, "POLITE_SECONDS", 0.2)
     pair.fresh(content.SMALL)
-    pair.live("BEGIN; CREATE TABLE prepared (a int); PREPARE TRANSACTION 'stuck';")
+    prepare = "BEGIN; CREATE TABLE prepared (a int); PREPARE TRANSACTION 'stuck';"
+
+    def late(admin: Session, second: Session, step: Switch) -> float:
+        pair.live(prepare)
+        return switch.switch(admin, second, step)
+
+    monkeypatch.setattr(cutover, "switch", late)
     try:
         with pytest.raises(DatabaseError, match="site: its clients could not be ended"):
+            push(pair)
+        with pytest.raises(DatabaseError, match=r"site has prepared transactions \(1\)"):
             push(pair)
         assert (pair.marker(), pair.databases()) == ("old", {SITE})
     finally:
