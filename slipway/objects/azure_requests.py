@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import format_datetime
 from functools import partial
 from urllib.parse import quote, urlsplit
 
 from slipway.dsn_az import AzDsn
 from slipway.errors import StorageError
 from slipway.objects import azure_signature, refusals
+from slipway.objects.clock import Clock
 from slipway.objects.pool import Counter, Pool, place_of
 from slipway.objects.wire import Answer
 
@@ -41,7 +42,7 @@ class Requests:
         parts = urlsplit(dsn.api)
         self._host = parts.netloc
         self._root = f"{parts.path.rstrip('/')}/{quote(dsn.container)}"
-        self._clock = timedelta()  # by how much the server's clock is ahead of ours
+        self._clock = Clock(SKEW)
         self._refuse = partial(refusals.of_failure, self._named)
         secure = parts.scheme == "https"
         place = place_of(parts.hostname or "", parts.port, secure=secure, refuse=self._refuse)
@@ -56,14 +57,14 @@ class Requests:
         body: bytes = b"",
     ) -> Answer:
         """Send a request and return the answer, whatever its status; raises StorageError."""
-        clock = self._clock
+        ahead = self._clock.ahead
 
         def once() -> Answer:
-            nonlocal clock
-            clock = self._clock
-            return self._once(method, name, query, headers, body, clock)
+            nonlocal ahead
+            ahead = self._clock.ahead
+            return self._once(method, name, query, headers, body, ahead)
 
-        return self.pool.patiently(once, lambda answer: self._again(answer, clock), self._refuse)
+        return self.pool.patiently(once, lambda answer: self._again(answer, ahead), self._refuse)
 
     def url_of(self, name: str) -> str:
         """Return the address of a blob, with the shared access signature if there is one."""
@@ -81,20 +82,8 @@ class Requests:
         hint = "run it again later" if answer.status >= 500 else "check storage.endpoint"
         return StorageError(where, f"answered {answer.status}: {said[0]}", hint)
 
-    def _again(self, answer: Answer, clock: timedelta) -> bool:
-        return answer.status == 403 and self._set_clock(answer, clock)
-
-    def _set_clock(self, answer: Answer, clock: timedelta) -> bool:
-        """Take the server's time; a request that was signed with it has another cause."""
-        try:
-            there = parsedate_to_datetime(answer.headers.get("date", ""))
-        except ValueError:
-            return False
-        ahead = there - datetime.now(UTC)
-        if abs(ahead - clock) < SKEW:
-            return False
-        self._clock = ahead
-        return True
+    def _again(self, answer: Answer, ahead: timedelta) -> bool:
+        return answer.status == 403 and self._clock.corrected(answer, ahead)
 
     def _once(
         self,
@@ -103,10 +92,10 @@ class Requests:
         query: Mapping[str, str],
         headers: Mapping[str, str],
         body: bytes,
-        clock: timedelta,
+        ahead: timedelta,
     ) -> Answer:
         path, key = self._path(name), self._dsn.key.reveal()
-        now = format_datetime(datetime.now(UTC) + clock, usegmt=True)
+        now = format_datetime(datetime.now(UTC) + ahead, usegmt=True)
         sent = {"x-ms-version": azure_signature.VERSION, "x-ms-date": now, **headers}
         if body or method == "PUT":
             sent["content-length"] = str(len(body))

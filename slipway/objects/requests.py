@@ -5,12 +5,12 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import partial
 from urllib.parse import quote, urlsplit
 
 from slipway.dsn import S3Dsn
 from slipway.objects import refusals
+from slipway.objects.clock import Clock
 from slipway.objects.pool import Counter, Pool, place_of
 from slipway.objects.signature import EMPTY_SHA256, query_string, signed_headers
 from slipway.objects.wire import Answer
@@ -34,7 +34,7 @@ class Requests:
         parts = urlsplit(dsn.api)
         self._host = f"{dsn.bucket}.{parts.netloc}" if virtual_hosted(dsn) else parts.netloc
         self._root = "" if virtual_hosted(dsn) else f"/{quote(dsn.bucket)}"
-        self._clock = timedelta()  # by how much the server's clock is ahead of ours
+        self._clock = Clock(SKEW)
         self._refuse = partial(refusals.of_failure, dsn)
         there, secure = urlsplit(f"//{self._host}"), parts.scheme == "https"
         place = place_of(there.hostname or "", there.port, secure=secure, refuse=self._refuse)
@@ -50,14 +50,14 @@ class Requests:
     ) -> Answer:
         """Send a request and return the answer, whatever its status; raises StorageError."""
         content = hashlib.sha256(body).hexdigest() if body else EMPTY_SHA256
-        clock = self._clock
+        ahead = self._clock.ahead
 
         def once() -> Answer:
-            nonlocal clock
-            clock = self._clock
-            return self._once(method, key, query, body, headers, content, clock)
+            nonlocal ahead
+            ahead = self._clock.ahead
+            return self._once(method, key, query, body, headers, content, ahead)
 
-        return self.pool.patiently(once, lambda answer: self._again(answer, clock), self._refuse)
+        return self.pool.patiently(once, lambda answer: self._again(answer, ahead), self._refuse)
 
     def ask(self, method: str, key: str, query: Mapping[str, str], body: bytes = b"") -> str:
         """Send a request and return the text of a good answer; raises StorageError."""
@@ -67,25 +67,14 @@ class Requests:
             raise refusals.of_answer(self._dsn, answer.status, answer.text)
         return answer.text
 
-    def _again(self, answer: Answer, clock: timedelta) -> bool:
+    def _again(self, answer: Answer, ahead: timedelta) -> bool:
         if answer.status not in {400, 403}:
             return False
         code = refusals.element(answer.text, "Code")
         return code == "RequestTimeout" or (
-            code in {"RequestTimeTooSkewed", "RequestExpired"} and self._set_clock(answer, clock)
+            code in {"RequestTimeTooSkewed", "RequestExpired"}
+            and self._clock.corrected(answer, ahead)
         )
-
-    def _set_clock(self, answer: Answer, clock: timedelta) -> bool:
-        """Take the server's time; a request that was signed with it has another cause."""
-        try:
-            there = parsedate_to_datetime(answer.headers.get("date", ""))
-        except ValueError:
-            return False
-        ahead = there - datetime.now(UTC)
-        if abs(ahead - clock) < SKEW:
-            return False
-        self._clock = ahead
-        return True
 
     def _once(
         self,
@@ -95,13 +84,13 @@ class Requests:
         body: bytes,
         headers: Mapping[str, str],
         content: str,
-        clock: timedelta,
+        ahead: timedelta,
     ) -> Answer:
         path = f"{self._root}/{quote(key)}"
         asked = query_string(query) if query else ""
         signed = signed_headers(
             method, self._host, path, asked, key=self._dsn.key, secret=self._secret,
-            region=self._dsn.region, now=datetime.now(UTC) + clock,
+            region=self._dsn.region, now=datetime.now(UTC) + ahead,
             content=content, more=headers,
         )  # fmt: skip
         lines = "".join(f"{name}: {value}\r\n" for name, value in signed.items())

@@ -154,7 +154,7 @@ def _script(ends: Ends, kind: str) -> str:
     unpack = {"gzip": "gzip -dc", "zstd": f"{HAS_ZSTD}; zstd -dcq"}.get(kind, "cat")
     role = f"--command=SET ROLE {identifier(ends.owner)}"
     words = [*programs.psql_stream(user, incoming), "--single-transaction", role]
-    words += [f"--command={programs.UNTIMED.partition(chr(92))[0]}", "--file=-"]
+    words += [*programs.commands([programs.UNTIMED]), "--file=-"]
     return f"""{{ {unpack}; }} | {{
 IFS= read -r -N 5 magic
 if [ "$magic" = PGDMP ]; then {{ printf PGDMP; cat; }} | {archive}; exit; fi

@@ -26,8 +26,8 @@ FOLDER = """SELECT coalesce((SELECT setting FROM pg_settings WHERE name = 'data_
 
 # Not every version knows them, so that they cannot be options.
 UNTIMED = """SELECT set_config(name, '0', false) FROM pg_settings
-WHERE name IN ('idle_session_timeout', 'transaction_timeout') \\g /dev/null
-"""
+WHERE name IN ('idle_session_timeout', 'transaction_timeout')"""
+UNTIMED_QUIETLY = f"{UNTIMED} \\g /dev/null\n"
 TRANSACTIONS_TIMED_SINCE = 170000
 
 Rows = list[list[str]]
@@ -65,7 +65,7 @@ def script(statements: Sequence[str]) -> str:
 
     They may take long.
     """
-    return UNTIMED + ";\n".join(statements) + ";\n"
+    return UNTIMED_QUIETLY + ";\n".join(statements) + ";\n"
 
 
 def piped(write: Sequence[str], read: Sequence[str]) -> list[str]:
@@ -93,12 +93,8 @@ def without(dump: Sequence[str]) -> list[str]:
 
     A command line does not hold the names of many partitions.
     """
-    read = 'mapfile -d "" -t names'
-    return [
-        "bash",
-        "-c",
-        f'{read}; exec {shlex.join(dump)} "${{names[@]/#/--exclude-table-data=}}"',
-    ]
+    options = '"${names[@]/#/--exclude-table-data=}"'
+    return ["bash", "-c", f'mapfile -d "" -t names; exec {shlex.join(dump)} {options}']
 
 
 def listed(names: Iterable[str]) -> str:

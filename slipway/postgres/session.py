@@ -48,7 +48,7 @@ class Session:
             server.command(programs.psql(server.user, database), options),
             stdin=subprocess.PIPE, stderr=self._errors, new_session=True,
         )  # fmt: skip
-        self._write(programs.UNTIMED)
+        self._write(programs.UNTIMED_QUIETLY)
 
     def __enter__(self) -> Self:
         return self
@@ -111,7 +111,7 @@ class Session:
 
         The next answer tells.
         """
-        self._write(f"{quoting.reconnection(database)}\n{programs.UNTIMED}")
+        self._write(f"{quoting.reconnection(database)}\n{programs.UNTIMED_QUIETLY}")
 
     def end(self) -> None:
         """Let the connection end by itself; close() waits for it."""
