@@ -1,5 +1,6 @@
 """Push between servers whose settings, or whose rights, stand in the way of a plain restore."""
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -83,6 +84,27 @@ def test_a_copy_may_take_longer_than_servers_wait(
     hasty.fresh(content.SMALL)
     push(hasty)
     assert hasty.marker() == "new"
+
+
+def test_rows_may_take_longer_to_arrive_than_a_server_lets_transactions_take(
+    hasty: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "LARGE", 1)
+    hasty.fresh(content.GATED)
+    with hasty.held():
+        threading.Timer(3, hasty.target.query, ["DROP DATABASE gate;"]).start()
+        push(hasty)
+    assert hasty.live("SELECT count(*) FROM a_gate;") == [["1"]]
+
+
+def test_event_triggers_are_refused_before_anything_is_copied(pair: Pair) -> None:
+    pair.fresh(
+        content.SMALL + "CREATE FUNCTION told () RETURNS event_trigger LANGUAGE plpgsql"
+        " AS 'BEGIN END'; CREATE EVENT TRIGGER told ON ddl_command_end EXECUTE FUNCTION told();"
+    )
+    with pytest.raises(DatabaseError, match="host1: the source has event triggers"):
+        push(pair)
+    assert (pair.marker(), pair.databases()) == ("old", {SITE})
 
 
 def test_a_wrapper_of_an_extension_may_be_used_by_the_site(pair: Pair) -> None:
