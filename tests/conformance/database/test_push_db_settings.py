@@ -90,6 +90,7 @@ def test_rows_may_take_longer_to_arrive_than_a_server_lets_transactions_take(
     hasty: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tables, "LARGE", 1)
+    monkeypatch.setattr(tables, "FEW", 0)
     hasty.fresh(content.GATED)
     with hasty.held():
         threading.Timer(3, hasty.target.query, ["DROP DATABASE gate;"]).start()
