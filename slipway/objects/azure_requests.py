@@ -1,7 +1,7 @@
 """Make requests to Azure's blob service over kept connections, and again where that helps."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import format_datetime
 from functools import partial
 from urllib.parse import quote, urlsplit
@@ -95,7 +95,7 @@ class Requests:
         ahead: timedelta,
     ) -> Answer:
         path, key = self._path(name), self._dsn.key.reveal()
-        now = format_datetime(datetime.now(UTC) + ahead, usegmt=True)
+        now = format_datetime(self._clock.time(ahead), usegmt=True)
         sent = {"x-ms-version": azure_signature.VERSION, "x-ms-date": now, **headers}
         if body or method == "PUT":
             sent["content-length"] = str(len(body))

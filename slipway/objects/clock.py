@@ -14,6 +14,11 @@ class Clock:
         self.ahead = timedelta()
         self._skew = skew
 
+    @staticmethod
+    def time(ahead: timedelta) -> datetime:
+        """Return the time of a clock that is so far `ahead` of ours."""
+        return datetime.now(UTC) + ahead
+
     def corrected(self, answer: Answer, used: timedelta) -> bool:
         """Take the server's time from a refusal, and return whether asking again may help.
 
@@ -21,7 +26,7 @@ class Clock:
         """
         try:
             there = parsedate_to_datetime(answer.headers.get("date", ""))
-            ahead = there - datetime.now(UTC)
+            ahead = there - self.time(timedelta())
         except (TypeError, ValueError):  # none, or one without a zone
             return False
         if abs(ahead - used) < self._skew:

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from urllib.parse import quote, urlsplit
 
@@ -90,7 +90,7 @@ class Requests:
         asked = query_string(query) if query else ""
         signed = signed_headers(
             method, self._host, path, asked, key=self._dsn.key, secret=self._secret,
-            region=self._dsn.region, now=datetime.now(UTC) + ahead,
+            region=self._dsn.region, now=self._clock.time(ahead),
             content=content, more=headers,
         )  # fmt: skip
         lines = "".join(f"{name}: {value}\r\n" for name, value in signed.items())

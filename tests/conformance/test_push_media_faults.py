@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import pytest
 
 from slipway.environment import load
-from slipway.objects import requests
+from slipway.objects import clock
 from slipway.storage import s3_rules
 from tests.conformance import push, relay
 from tests.conformance.relay import Gate, Relay, Request
@@ -198,7 +198,7 @@ def test_a_wrong_clock_is_set_right_by_the_servers(
     site: Site, through: Relay, days: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Ahead, "days", days)
-    monkeypatch.setattr(requests, "datetime", Ahead)
+    monkeypatch.setattr(clock, "datetime", Ahead)
     site.write("a.txt", b"a")
     site.prepare(through.endpoint)
     assert push.main(str(site.root)) == 0
