@@ -11,6 +11,7 @@ from slipway.oneoff import OneOff
 from slipway.secrets import Secret
 from tests.unit.factory import environment
 from tests.unit.fakeswarm import FakeSwarm, spec
+from tests.unit.faketime import FakeTime, without_waiting
 
 WORDS = ("python", "manage.py", "release")
 TEXT = "services: {web: {image: '${IMAGE}'}}"
@@ -25,6 +26,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeSwarm:
 
     monkeypatch.setattr(swarm, "call", fake.call)
     monkeypatch.setattr(swarm, "deploy", deploy)
+    without_waiting(monkeypatch, oneoff)
     monkeypatch.setattr(oneoff, "PAUSE", 0.01)
     monkeypatch.setattr(oneoff, "PENDING_SECONDS", 0.1)
     monkeypatch.setattr(oneoff, "TRIAL_SECONDS", 0.1)
@@ -87,11 +89,11 @@ def test_a_trial_that_never_becomes_healthy_is_given_up(fake: FakeSwarm, state: 
 def test_an_interrupt_removes_the_task(fake: FakeSwarm, monkeypatch: pytest.MonkeyPatch) -> None:
     fake.fates["myapp:2"] = "starting"
 
-    def interrupt(_: float) -> None:
+    def interrupt(*_: object) -> None:
         assert list(fake.services) == ["myapp-test-release_task"]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("time.sleep", interrupt)
+    monkeypatch.setattr(FakeTime, "sleep", interrupt)
     with pytest.raises(KeyboardInterrupt):
         tasks(fake).run("release", TEXT, WORDS, 1)
     assert fake.services == {}

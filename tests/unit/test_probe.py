@@ -15,6 +15,7 @@ from slipway.settings.hosts import Host
 from slipway.settings.site import Site
 from tests.conformance import authority
 from tests.unit.factory import environment
+from tests.unit.faketime import without_waiting
 
 HERE = Host("host1", "127.0.0.1")
 SITE = Site("http://test.localhost:8080")
@@ -83,7 +84,7 @@ def test_a_secure_site_is_asked_over_tls_only() -> None:
 def check_at(monkeypatch: pytest.MonkeyPatch, port: int, patience: float) -> None:
     ask = probe.ask
     monkeypatch.setattr(probe, "ask", lambda site, host: ask(site, host, port))
-    monkeypatch.setattr(probe, "PAUSE", 0.01)
+    without_waiting(monkeypatch, probe)
     probe.check(environment(), HERE, patience)
 
 
@@ -110,7 +111,7 @@ def test_a_release_that_turns_bad_after_its_first_good_answers_fails_the_deploy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with proxy(200, 200, 503) as (port, _), pytest.raises(DeployError, match="answers 503"):
-        check_at(monkeypatch, port, patience=0.2)
+        check_at(monkeypatch, port, patience=2)
 
 
 def test_a_site_that_stays_down_fails_the_deploy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +127,7 @@ def test_a_bad_certificate_is_told_but_takes_no_healthy_release_away(
     _, tls = authority.make(tmp_path)
     with proxy(200, tls=tls) as (port, asked):
         monkeypatch.setattr(probe, "HTTPS_PORT", port)
-        monkeypatch.setattr(probe, "PAUSE", 0.01)
+        without_waiting(monkeypatch, probe)
         warning = probe.check(environment(site=SECURE), HERE)
     assert asked == ["test.localhost/healthz"] * probe.IN_A_ROW
     assert warning == (

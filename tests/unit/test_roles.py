@@ -1,5 +1,6 @@
 """What the variables of roles say of a host, evaluated as Ansible does, without any host."""
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,15 @@ def trusted(value: Any) -> Any:
     return value
 
 
+@functools.cache
 def read(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    return found
+
+
+@functools.cache
+def templates(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = trusted(read(path)) if path.exists() else {}
     return found
 
 
@@ -38,7 +46,7 @@ def evaluated(name: str, *roles: str, **variables: Any) -> Any:
     for role in roles:
         for folder in ("defaults", "vars"):
             path = ROOT / "ansible" / "roles" / role / folder / "main.yml"
-            known |= trusted(read(path)) if path.exists() else {}
+            known |= templates(path)
     templar = Templar(DataLoader(), known | variables)
     return templar.template(trust_as_template(f"{{{{ {name} }}}}"))
 

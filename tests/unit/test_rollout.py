@@ -13,6 +13,7 @@ from slipway.errors import DeployError, HostError
 from slipway.rollout import Stalled
 from slipway.swarm import Task
 from tests.unit.fakeswarm import FakeSwarm, node, spec, task
+from tests.unit.faketime import without_waiting
 
 STACK = "myapp-test"
 WEB = "myapp-test_web"
@@ -20,6 +21,7 @@ WEB = "myapp-test_web"
 
 @pytest.fixture
 def fake(fake: FakeSwarm, monkeypatch: pytest.MonkeyPatch) -> FakeSwarm:
+    without_waiting(monkeypatch, rollout)
     monkeypatch.setattr(rollout, "STALLED_SECONDS", 0.15)
     monkeypatch.setattr(rollout, "STUCK_SECONDS", 0.1)
     monkeypatch.setattr(rollout, "PAUSE", 0.01)
