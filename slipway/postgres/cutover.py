@@ -9,6 +9,7 @@ from slipway import interrupt
 from slipway.command import Shell
 from slipway.errors import DatabaseError, SlipwayError
 from slipway.postgres import compare, renaming, statements
+from slipway.postgres.facts import check_prepared
 from slipway.postgres.names import Names
 from slipway.postgres.renaming import Switch
 from slipway.postgres.server import Client, Server
@@ -89,6 +90,8 @@ class Cutover:
     def undo(self) -> float:
         """Let the previous database serve, keep the present one; return the downtime in ms."""
         self.check_previous()
+        [[count]] = self.admin.query(statements.prepared(self.names) + ";")
+        check_prepared(self.server.where, self.names, int(count))
         with suppress(SlipwayError):
             # Somebody may hold the table locked: then there is nothing to say.
             asked = (statements.IMPATIENT, statements.MIGRATIONS)

@@ -100,10 +100,7 @@ def check(where: str, found: Facts, names: Names, hint: str) -> None:
     if roles:
         what = f"the server has no role {', '.join(roles)}, which policies name"
         raise DatabaseError(where, what, "create it there, or drop those policies")
-    if target.prepared:
-        count = target.prepared
-        what = f"{names.live} has prepared transactions ({count}), and cannot be switched"
-        raise DatabaseError(where, what, "COMMIT PREPARED or ROLLBACK PREPARED: pg_prepared_xacts")
+    check_prepared(where, names, target.prepared)
     if source.event_triggers:
         what = "the source has event triggers, which only an administrator may create"
         raise DatabaseError(where, what, "drop them there")
@@ -116,6 +113,13 @@ def check(where: str, found: Facts, names: Names, hint: str) -> None:
     if target.folder and free < needed:
         what = f"{size(free)} free on its disk, {size(needed)} needed for a second copy"
         raise DatabaseError(where, what, "make room there; the database was not touched")
+
+
+def check_prepared(where: str, names: Names, count: int) -> None:
+    """Raise DatabaseError where there are prepared transactions: nothing ends them."""
+    if count:
+        what = f"{names.live} has prepared transactions ({count}), and cannot be switched"
+        raise DatabaseError(where, what, "COMMIT PREPARED or ROLLBACK PREPARED: pg_prepared_xacts")
 
 
 def room(count: int, target: Target) -> float:

@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-from slipway.postgres.quoting import identifier
+from slipway.errors import DatabaseError
+from slipway.postgres.quoting import LONGEST_NAME, identifier
+
+INCOMING, PREVIOUS, OUTDATED = SUFFIXES = ("__incoming", "__previous", "__outdated")
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,21 +15,23 @@ class Names:
     live: str
 
     def __post_init__(self) -> None:
-        identifier(self.incoming)
-        identifier(self.previous)
-        identifier(self.outdated)
+        longest = LONGEST_NAME - max(map(len, SUFFIXES))
+        if len(self.live.encode()) > longest:
+            what = f"the name {self.live!r} leaves no room for {self.previous!r} beside it"
+            raise DatabaseError("", what, f"a database may have up to {longest} bytes in its name")
+        identifier(self.live)
 
     @property
     def incoming(self) -> str:
         """Return the name of the database that arrives."""
-        return f"{self.live}__incoming"
+        return self.live + INCOMING
 
     @property
     def previous(self) -> str:
         """Return the name of the database that served before the last push."""
-        return f"{self.live}__previous"
+        return self.live + PREVIOUS
 
     @property
     def outdated(self) -> str:
         """Return the name of the database that a push has replaced as the previous one."""
-        return f"{self.live}__outdated"
+        return self.live + OUTDATED

@@ -111,14 +111,19 @@ FROM pg_database d WHERE d.datname = current_database();
 """
 
 
+def prepared(names: Names) -> str:
+    """Count the prepared transactions of what serves and what is kept: no switch gets past them."""
+    both = f"{literal(names.live)}, {literal(names.previous)}"
+    return f"SELECT count(*) FROM pg_prepared_xacts WHERE database IN ({both})"
+
+
 def target_facts(names: Names, role: str) -> str:
     """Ask the target what is there: database, role, extensions, settings."""
     return f"""
 SELECT json_build_object(
     'version', current_setting('server_version_num')::int,
     'roles', (SELECT json_agg(rolname) FROM pg_roles),
-    'prepared', (SELECT count(*) FROM pg_prepared_xacts
-        WHERE database IN ({literal(names.live)}, {literal(names.previous)})),
+    'prepared', ({prepared(names)}),
     'clients', (SELECT count(*) FROM pg_stat_activity
         WHERE datname = {literal(names.live)} AND application_name <> {literal(APPLICATION)}),
     'role', EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(role)}),

@@ -11,6 +11,10 @@ CLUTTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
 TEMPORARY_BEGINNINGS = (".slipway-", "._", ".~lock.", "~$", ".nfs", ".fuse_hidden")
 
 
+# What SQLite can remember, in whose integers there is a sign: times until 2262.
+LATEST = 2**63 - 1
+
+
 class Stamp(NamedTuple):
     """Hold what changes whenever a file's content does: sizes in bytes, times in ns."""
 
@@ -22,7 +26,8 @@ class Stamp(NamedTuple):
     @classmethod
     def of(cls, status: os.stat_result) -> "Stamp":
         """Take the stamp out of what the system says about a file."""
-        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        mtime, ctime = min(status.st_mtime_ns, LATEST), min(status.st_ctime_ns, LATEST)
+        return cls(status.st_size, mtime, ctime, status.st_ino & LATEST)
 
 
 class File(NamedTuple):

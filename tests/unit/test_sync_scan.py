@@ -1,10 +1,13 @@
 import os
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from slipway.objects.shards import by_folders, by_letters
-from slipway.sync.scan import Problem, Scan, scan, walk
+from slipway.sync.memory import Memory, Upload
+from slipway.sync.scan import Problem, Scan, Stamp, scan, walk
 
 
 def write(top: Path, *names: str) -> None:
@@ -25,6 +28,18 @@ def test_names_are_relative_and_kept_as_they_are(tmp_path: Path) -> None:
     status = (tmp_path / "a.txt").stat()
     assert file.path == str(tmp_path / "a.txt")
     assert file.stamp == (5, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def test_what_no_memory_could_hold_is_cut_off(memory: Memory) -> None:
+    far = 2**63 + 5
+    status: Any = Mock(st_size=5, st_mtime_ns=far, st_ctime_ns=1, st_ino=far)
+    stamp = Stamp.of(status)
+    memory.begin_upload(Upload("a", "identity", 5, 1, stamp))
+    assert [upload.stamp for upload in memory.uploads()] == [stamp]
+    status.st_mtime_ns = 1
+    memory.learn("a", Stamp.of(status), "etag")
+    memory.save()
+    assert list(memory.known()) == ["a"]
 
 
 def test_clutter_is_left_out_and_counted(tmp_path: Path) -> None:

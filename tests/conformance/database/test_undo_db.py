@@ -2,6 +2,7 @@
 
 import pytest
 
+from slipway.command import Shell
 from slipway.console import Console
 from slipway.database import push_db, undo_db
 from slipway.errors import DatabaseError
@@ -35,6 +36,20 @@ def test_it_switches_back_and_forth(pair: Pair) -> None:
         assert float(str(fields["downtime_ms"])) < 500
         assert (pair.marker(), previous(pair)) == (serves, [[kept]])
         assert pair.databases() == BOTH
+
+
+def test_a_prepared_transaction_is_named_and_no_client_is_ended_for_it(pair: Pair) -> None:
+    pair.fresh(content.SMALL)
+    push(pair)
+    pair.live("BEGIN; CREATE TABLE prepared (a int); PREPARE TRANSACTION 'stuck';")
+    try:
+        with Session(Shell(), pair.ends.target, SITE) as working:
+            with pytest.raises(DatabaseError, match=r"site has prepared transactions \(1\)"):
+                undo(pair)
+            working.query("SELECT 1;")
+        assert (pair.marker(), pair.databases()) == ("new", BOTH)
+    finally:
+        pair.live("ROLLBACK PREPARED 'stuck';")
 
 
 def test_a_database_of_other_migrations_is_told_of(
