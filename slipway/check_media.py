@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from rich.table import Table
-
 from slipway import remote, ssh
 from slipway.command import Shell
 from slipway.console import Console, seconds
@@ -154,15 +152,11 @@ def _show(console: Console, found: Findings) -> None:
     if found.elsewhere:
         console.say(f"not looked at, since they use another storage: {', '.join(found.elsewhere)}")
     if found.missing:
-        table = Table("field", "row", "file that is missing", box=None, pad_edge=False)
-        for row in found.missing[:SHOWN]:
-            table.add_row(row.field, row.row, readable(row.name))
-        console.out.print(table, markup=False)
+        shown = [(row.field, row.row, readable(row.name)) for row in found.missing[:SHOWN]]
+        console.table(("field", "row", "file that is missing"), shown)
     if found.orphans:
-        table = Table("object that no row names", box=None, pad_edge=False)
-        for name in found.orphans[:SHOWN]:
-            table.add_row(readable(name))
-        console.out.print(table, markup=False)
+        names = [(readable(name),) for name in found.orphans[:SHOWN]]
+        console.table(("object that no row names",), names)
     if max(len(found.missing), len(found.orphans)) > SHOWN:
         console.say(f"… the first {SHOWN} of each; --json lists all")
 

@@ -38,7 +38,7 @@ def push_media(
     bucket = bucket or bucket_of(environment)
     outcome = Outcome()
     console.title(f"Push media to {environment.name}: {bucket.label}")
-    with remembered(environment.root / ".state", environment.name) as memory:
+    with remembered(environment.root / ".state", environment.name, console.warn) as memory:
         push = Push(folder, bucket, memory, console, outcome, environment.media)
         push.compare(checksum=checksum)
         if delete:

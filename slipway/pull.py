@@ -18,13 +18,15 @@ from slipway.objects.shards import Disordered
 from slipway.plan import Change, Plan
 from slipway.sync import incoming
 from slipway.sync.crew import Tick, beside
-from slipway.sync.fetch import FULL, LARGE, Fetcher
+from slipway.sync.fetch import FULL, LARGE, MD5, Fetcher, has_md5s
 from slipway.sync.incoming import Fold, Incoming
 from slipway.sync.landing import Landing, temporary_name
 from slipway.sync.memory import Memory, locked, remembered
+from slipway.sync.plan import Objects
+from slipway.sync.proof import unequal
 from slipway.sync.rules import Rules
 from slipway.sync.scan import Scan, Stamp, walk
-from slipway.sync.send import Tally, unequal
+from slipway.sync.tally import Tally
 
 SHOWN = 20
 MARGIN = 16 * 1024 * 1024  # bytes that stay free on the disk, so that others can go on
@@ -51,10 +53,10 @@ class Pull:
     landing: Landing
     memory: Memory
     rules: Rules
+    has_md5s: bool = False
     fold: Fold = str  # maps names to what the disk takes them for
     seeds: list[str] = field(default_factory=list)
     found: Scan = field(default_factory=Scan)
-    objects: int = 0
     plan: Incoming = field(default_factory=Incoming)
     tally: Tally = field(default_factory=Tally)
     deleted: int = 0
@@ -86,7 +88,7 @@ def pull_media(
     console.title(f"Pull media from {environment.name}: {bucket.label}")
     with (
         locked(state, "pull", f"pull into {FOLDER}"),
-        remembered(state, environment.name) as memory,
+        remembered(state, environment.name, console.warn) as memory,
         Landing(folder) as landing,
     ):
         pull = Pull(console, wanted, bucket, folder, landing, memory, Rules(environment.media))
@@ -106,12 +108,13 @@ def _compare(pull: Pull) -> None:
         listing = beside(lambda: _objects(pull))
         pull.found.files += walk(pull.folder, pull.found, excluded=pull.rules.excluded)
         known = {} if pull.wanted.checksum else pull.memory.known()
+        pull.has_md5s = has_md5s(known)
         objects = listing()
-        pull.objects = len(objects)
         notes.append(f"{len(objects)} objects, {len(pull.found.files)} files")
     files = {file.name: file for file in pull.found.files}
     pull.fold = incoming.folded if pull.landing.folds() else str
     pull.plan = incoming.compare(objects, files, known, pull.rules.left_out, pull.fold)
+    _keep_unsendable(pull)
     _read(pull)
     pull.tally.problems += pull.plan.problems
     if pull.plan.twins:
@@ -119,6 +122,14 @@ def _compare(pull: Pull) -> None:
             f"{pull.plan.twins} names differ from others only in case or unicode form; "
             "disks of macOS and Windows take them for one"
         )
+
+
+def _keep_unsendable(pull: Pull) -> None:
+    """Take no file for extra that no push could ever have sent: it may be the only copy."""
+    kept = {file.name for file in pull.plan.extra if pull.bucket.refuses(file.name)}
+    pull.plan.extra = [file for file in pull.plan.extra if file.name not in kept]
+    if kept and pull.wanted.delete:
+        pull.console.warn(f"{_files(len(kept))} with names that no storage takes: stay here")
 
 
 def _objects(pull: Pull) -> list[Object]:
@@ -131,11 +142,16 @@ def _objects(pull: Pull) -> list[Object]:
 
 def _read(pull: Pull) -> None:
     """Read the files of which nothing is known, and fetch those with other content."""
-    doubtful = [(file, there.etag) for file, there in pull.plan.read]
+    # On some disks the file may have another form of the name.
+    doubtful = Objects(there._replace(name=file.name) for file, there in pull.plan.read)
     reading = Tally()
-    with _bar(pull.console, "read", sum(f.stamp.size for f, _ in doubtful), reading) as tick:
-        other = {file.name for file in unequal(doubtful, pull.memory, reading, tick)}
+    with _bar(pull.console, "read", doubtful.size, reading) as tick:
+        found = unequal(str(pull.folder), doubtful, pull.memory, reading, tick)
+        other = {name for name, _ in found}
     unread = {problem.name for problem in reading.problems}
+    neither = other | unread
+    equal = (there.etag for there in doubtful if there.name not in neither)
+    pull.has_md5s = pull.has_md5s or any(map(MD5.fullmatch, equal))
     pull.tally.problems += reading.problems
     pull.plan.fetch += [there for file, there in pull.plan.read if file.name in other]
     pull.plan.unchanged += len(doubtful) - len(other) - len(unread)
@@ -170,7 +186,8 @@ def _resumed(pull: Pull) -> set[str]:
 
 def _fetch(pull: Pull) -> None:
     objects = pull.plan.fetch
-    fetcher = Fetcher(pull.bucket, pull.landing, pull.memory, pull.tally, _replaced(pull))
+    ends = (pull.bucket, pull.landing, pull.memory, pull.tally)
+    fetcher = Fetcher(*ends, _replaced(pull), has_md5s=pull.has_md5s)
     try:
         with _bar(pull.console, "fetch", sum(it.size for it in objects), pull.tally) as tick:
             fetcher.run(objects, tick)
@@ -190,7 +207,7 @@ def _fetch(pull: Pull) -> None:
 def _ask(pull: Pull) -> None:
     """Show what --delete would take and ask, before anything is touched."""
     extra = pull.plan.extra if pull.wanted.delete else []
-    total = pull.objects + len(extra)
+    total = len(pull.found.files)
     if incoming.too_many(len(extra), total) and not pull.wanted.delete_most:
         what = f"{len(extra)} of {_files(total)} would be deleted, more than half"
         raise SlipwayError(

@@ -40,9 +40,12 @@ class Upload(NamedTuple):
 
     @classmethod
     def read(cls, identity: str) -> "Upload":
-        """Read an identity."""
-        token, *meta = json.loads(base64.urlsafe_b64decode(identity))
-        return cls(token, Meta(*meta))
+        """Read an identity; that of another storage, which there was before, names no part."""
+        try:
+            token, *meta = json.loads(base64.urlsafe_b64decode(identity))
+            return cls(token, Meta(*meta))
+        except (ValueError, TypeError):
+            return cls("", Meta(""))
 
     @property
     def identity(self) -> str:

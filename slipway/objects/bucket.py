@@ -29,6 +29,7 @@ class Download(NamedTuple):
 
     modified: int
     chunks: Iterator[bytes]
+    opaque: bool = False  # the storage says that this object's ETag is no hash of the content
 
 
 class Meta(NamedTuple):

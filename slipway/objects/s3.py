@@ -2,6 +2,7 @@
 
 import base64
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,9 @@ DAMAGED = {
     "BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch",
 }  # fmt: skip
 FATAL = {401, 403, 404}
+DENIALS = {"", "AccessDenied", "Forbidden"}  # others are of the key
+MANY_DENIALS = 20
+FIRST_ANSWERS, PAUSE = 1.0, 0.05  # s
 OF_ONE = {"NoSuchUpload", "InvalidObjectState"}  # other objects may do
 MTIME = f"x-amz-meta-{times.MTIME}"
 BY_FOLDERS = "SeaweedFS"
@@ -40,6 +44,8 @@ class S3Bucket(Pooled):
         self._api = Requests(dsn, Counter())
         super().__init__(self._api.pool)
         self._folder = f"{dsn.prefix}/" if dsn.prefix else ""
+        self._served = False
+        self._denied = 0  # objects in a row
 
     @property
     def label(self) -> str:
@@ -171,7 +177,8 @@ class S3Bucket(Pooled):
         Raises ChangedError where it has another one by now, StorageError.
         """
         answer = self._range(name, etag, offset)
-        return Download(_modified(answer.headers), self._ranges(name, answer, offset))
+        chunks = self._ranges(name, answer, offset)
+        return Download(_modified(answer.headers), chunks, _is_opaque(answer.headers))
 
     def look(self, name: str) -> Object | None:
         """Return what a listing would tell of an object; raises StorageError."""
@@ -235,9 +242,27 @@ class S3Bucket(Pooled):
         return self._api.send(method, self._folder + name, query, body, headers)
 
     def _good(self, name: str, answer: Answer) -> Answer:
-        if answer.status >= 300:
-            raise explained(self._dsn, name, answer.status, answer.text)
-        return answer
+        if answer.status < 300:
+            self._served, self._denied = True, 0
+            return answer
+        error = explained(self._dsn, name, answer.status, answer.text)
+        if answer.status == 403 and self._denies_one(refusals.element(answer.text, "Code")):
+            raise ObjectError(name, error.what, error.hint)
+        raise error
+
+    def _denies_one(self, code: str) -> bool:
+        """Tell whether a refusal may concern one object, such as one with a key of its own.
+
+        It does where the storage serves others and has not refused many in a row. Among the first
+        requests there may be no answer yet: those are waited for.
+        """
+        if code not in DENIALS and not code.startswith("KMS."):
+            return False
+        deadline = time.monotonic() + FIRST_ANSWERS
+        while not self._served and time.monotonic() < deadline:
+            time.sleep(PAUSE)
+        self._denied += 1
+        return self._served and self._denied <= MANY_DENIALS
 
     def _etag(self, name: str, etag: str) -> str:
         if not etag:  # some servers leave it out of the answer to an upload in parts
@@ -271,6 +296,15 @@ def _headers(meta: Meta) -> dict[str, str]:
     if meta.mtime:
         headers[MTIME] = times.render(meta.mtime)
     return headers
+
+
+def _is_opaque(headers: Mapping[str, str]) -> bool:
+    """Tell whether an object is encrypted so that its ETag is no MD5.
+
+    Source: "Common response headers" in the API reference of Amazon S3.
+    """
+    by = headers.get("x-amz-server-side-encryption", "")
+    return by.startswith("aws:kms") or "x-amz-server-side-encryption-customer-algorithm" in headers
 
 
 def _modified(headers: Mapping[str, str]) -> int:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from slipway.errors import StorageError
 from slipway.objects.listing import Object, Page
 
 THREADS = 64
@@ -65,7 +66,7 @@ def _gathered(page_of: PageOf) -> list[Object]:
     page = page_of("", "")
     found = page.objects
     while page.token:
-        page = page_of("", page.token)
+        page = _after(page_of, page)
         found += page.objects
     # Such a server may also list a name twice; the second one would seem to have no file.
     return sorted({there.name: there for there in found}.values())
@@ -78,7 +79,16 @@ def _in_sequence(page_of: PageOf, page: Page) -> Iterator[Object]:
         yield from page.objects
         if not page.token:
             return
-        page = page_of("", page.token)
+        page = _after(page_of, page)
+
+
+def _after(page_of: PageOf, page: Page) -> Page:
+    """Return the page that follows; raises StorageError where it is the same again."""
+    following = page_of("", page.token)
+    if following.token == page.token:
+        what = "comes to no end: the server gives the same page again and again"
+        raise StorageError("the listing", what, "check storage.endpoint, and what is in between")
+    return following
 
 
 def _checked(page: Page, order: Order, after: str) -> str:
@@ -168,7 +178,7 @@ class _Ranges:
         last = _checked(page, order, begin)
         found = page.objects
         while page.token and (end is None or order(last) < order(end)):
-            page = self._page_of("", page.token)
+            page = _after(self._page_of, page)
             last = _checked(page, order, last)
             found += page.objects
         while end is not None and found and order(found[-1].name) > order(end):

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from slipway import ssh
 from slipway.command import Shell
@@ -20,15 +20,20 @@ from slipway.objects.bucket import ChangedError, DamagedError, Download, Meta, O
 from slipway.objects.listing import Object, Part, Unfinished
 from slipway.objects.pool import Counter, Observer
 from slipway.objects.shards import Listing, by_letters
+from slipway.objects.volume_files import OWN
 from slipway.settings.hosts import Host
 
 HEAD = struct.Struct(">III")
 MODULES = ("volume_files", "volume_arrivals", "volume_service")  # in the order of their imports
 CHUNK = 4 * 1024 * 1024
+LONGEST_PART = 255  # bytes, the limit of ext4 and XFS
 TRIES = 3
 PAUSE = 1.0  # s, doubled with every try
 AGAIN = "run it again"
-START = """import json, sys, types
+BEGINS = b"slipway begins\n"  # what a login shell prints comes before it
+START = f"""import json, sys, types
+sys.stdout.buffer.write({BEGINS!r})
+sys.stdout.buffer.flush()
 for name, text in json.loads(sys.stdin.buffer.readline()).items():
     module = sys.modules[name] = types.ModuleType(name)
     exec(compile(text, name, "exec"), module.__dict__)
@@ -71,6 +76,11 @@ class VolumeBucket:
 
     def refuses(self, name: str) -> str:
         """Say why a name cannot be sent unchanged, or return an empty text."""
+        parts = name.split("/")
+        if any(len(part.encode("utf-8", "surrogatepass")) > LONGEST_PART for part in parts):
+            return f"its name, or a folder's, is longer than {LONGEST_PART} bytes"
+        if any(part.startswith(OWN) for part in parts):
+            return f"its name, or a folder's, begins with {OWN}"
         return keys.problem(name)
 
     def listing(self, seeds: Sequence[str] | None = ()) -> Listing:
@@ -296,17 +306,20 @@ class Session:
     def _read(self) -> None:
         source = self._process.stdout
         assert source
-        while len(head := source.read(HEAD.size)) == HEAD.size:
-            number, length, size = HEAD.unpack(head)
-            text, body = source.read(length), source.read(size)
-            if len(text) + len(body) < length + size:
-                break
-            self._waiting.pop(number).put((json.loads(text), body))
-        with self._lock:
-            self.over = True
-            waiting, self._waiting = self._waiting, {}
-        for one in waiting.values():
-            one.put(None)
+        try:
+            _pass_over(source)
+            while len(head := source.read(HEAD.size)) == HEAD.size:
+                number, length, size = HEAD.unpack(head)
+                text, body = source.read(length), source.read(size)
+                if len(text) + len(body) < length + size:
+                    break
+                self._waiting.pop(number).put((json.loads(text), body))
+        finally:
+            with self._lock:
+                self.over = True
+                waiting, self._waiting = self._waiting, {}
+            for one in waiting.values():
+                one.put(None)
 
     def _listen(self) -> None:
         assert self._process.stderr
@@ -314,6 +327,14 @@ class Session:
             self._said.append(line)
 
 
+def _pass_over(source: IO[bytes]) -> None:
+    """Read up to the beginning of the program, or to the end."""
+    last = b""
+    while last != BEGINS and (byte := source.read(1)):
+        last = (last + byte)[-len(BEGINS) :]
+
+
 def _upload(identity: str) -> dict[str, Any]:
     token, _, mtime = identity.partition("-")
-    return {"upload": token, "mtime": int(mtime or 0)}
+    # Another storage's, which the environment had before, is one that no host knows.
+    return {"upload": token, "mtime": int(mtime) if mtime.isdecimal() else 0}

@@ -153,11 +153,15 @@ class Arrivals(Files):
     def claimed(self, request: Request) -> Iterator[str]:
         """Keep an upload from others: a program whose line broke may still be completing it."""
         path = f"{self.path(self.known_upload(request))}/meta"
-        with suppress(FileNotFoundError), open(path, "rb") as meta:
+        try:
+            meta = os.open(path, FILE)
+        except FileNotFoundError:
+            raise Refused("gone", "this upload is not known") from None
+        try:
             fcntl.flock(meta, fcntl.LOCK_EX)
             yield self.known_upload(request)
-            return
-        raise Refused("gone", "this upload is not known")
+        finally:
+            os.close(meta)
 
     def path(self, upload: str) -> str:
         """Return a path to an upload's folder."""

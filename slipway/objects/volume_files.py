@@ -107,7 +107,9 @@ class Files:
         """Remove what was begun long ago and never completed."""
         for name in os.listdir(self.incoming):
             with suppress(OSError):
-                if time.time() - os.stat(name, dir_fd=self.incoming).st_mtime > STALE:
+                status = os.stat(name, dir_fd=self.incoming)
+                # What is about to take its place has got the time of the file that was sent.
+                if time.time() - max(status.st_mtime, status.st_ctime) > STALE:
                     self.drop(name)
 
     def drop(self, name: str) -> None:

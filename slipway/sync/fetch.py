@@ -1,6 +1,7 @@
 """Fetch objects: whole and verified beside the file, which is then replaced by one rename."""
 
 import errno
+import re
 import threading
 from collections.abc import Iterable, Mapping
 
@@ -11,8 +12,9 @@ from slipway.sync import etags
 from slipway.sync.crew import Crew, Gang, Stopped, Tick
 from slipway.sync.landing import Arrival, Landing, arrival
 from slipway.sync.memory import Memory
+from slipway.sync.plan import Known
 from slipway.sync.scan import Stamp
-from slipway.sync.send import Tally
+from slipway.sync.tally import Tally
 
 THREADS = 32
 LARGE_THREADS = 4
@@ -22,6 +24,17 @@ PAUSE = 0.5  # s, doubled with every try
 BATCH = 2_000  # files that land between two waits for the disk
 FULL = {errno.ENOSPC, errno.EDQUOT}
 AGAIN = "run it again"
+MD5 = re.compile("[0-9a-f]{32}")
+
+
+class Doubtful(ObjectError):
+    """Say that content does not have what may be its MD5; whatever else arrives may tell."""
+
+
+def has_md5s(known: Mapping[str, Known]) -> bool:
+    """Tell whether ETags of this storage are MD5s: else no known file has one ETag alone."""
+    alone = (next(iter(it.etags)) for it in known.values() if len(it.etags) == 1)
+    return any(map(MD5.fullmatch, alone))
 
 
 class Fetcher:
@@ -29,20 +42,32 @@ class Fetcher:
 
     def __init__(
         self, bucket: Bucket, landing: Landing, memory: Memory, tally: Tally,
-        before: Mapping[str, Stamp],
+        before: Mapping[str, Stamp], *, has_md5s: bool = False,
     ) -> None:  # fmt: skip
-        """Take what the files that will be replaced looked like: `before`, by name."""
+        """Take what the files that will be replaced looked like: `before`, by name.
+
+        `has_md5s` says that ETags of this storage are known to be MD5s.
+        """
         self._bucket = bucket
         self._landing = landing
         self._memory = memory
         self._tally = tally
         self._before = before
+        self._has_md5s = has_md5s
+        self._doubtful: list[Object] | None = []
         self._crew = Crew()
         self._landed: list[tuple[str, Stamp, list[str]]] = []
         self._lock = threading.Lock()
 
     def run(self, objects: list[Object], tick: Tick) -> None:
         """Fetch all; raises StorageError or OSError where going on makes no sense."""
+        self._run(objects, tick)
+        doubtful, self._doubtful = self._doubtful, None
+        if doubtful:
+            self._crew = Crew()
+            self._run(doubtful, tick)
+
+    def _run(self, objects: list[Object], tick: Tick) -> None:
         objects = sorted(objects, key=lambda there: there.size, reverse=True)
         large = [there for there in objects if there.size > LARGE]
         small = objects[len(large) :]
@@ -68,6 +93,9 @@ class Fetcher:
     def _guarded(self, there: Object) -> None:
         try:
             self._tried(there)
+        except Doubtful:
+            assert self._doubtful is not None
+            self._doubtful.append(there)
         except ObjectError as error:
             self._tally.failed(there.name, error.what)
         except OSError as error:
@@ -106,7 +134,7 @@ class Fetcher:
                 check = self._begin(there, file, resumable=resumable)
                 download = self._bucket.fetch(there.name, there.etag, file.size)
                 self._receive(there, download.chunks, file, check)
-                self._verify(there, check)
+                self._verify(there, check, opaque=download.opaque)
                 stamp = file.land(download.modified, self._before.get(there.name))
             except BaseException as error:
                 # What a cut connection or Ctrl-C leaves of a large file, the next try goes on with.
@@ -143,11 +171,16 @@ class Fetcher:
         if file.size != there.size:
             raise DamagedError(there.name, "arrived with another size", AGAIN)
 
-    def _verify(self, there: Object, check: "Check") -> None:
+    def _verify(self, there: Object, check: "Check", *, opaque: bool) -> None:
+        like_md5 = not opaque and MD5.fullmatch(there.etag)
         if check.passed():
+            self._has_md5s = self._has_md5s or bool(like_md5)
             return
-        # Servers that encrypt with keys of their own have ETags that are no MD5: what two
-        # readings agree on is what is stored.
+        if like_md5 and self._has_md5s:
+            raise DamagedError(there.name, "arrived with other content", AGAIN)
+        if like_md5 and self._doubtful is not None:
+            raise Doubtful(there.name, "arrived with other content", AGAIN)
+        # Of servers whose ETags are no MD5s: what two readings agree on is what is stored.
         again = Check(there)
         for chunk in self._bucket.fetch(there.name, there.etag).chunks:
             again.update(chunk)

@@ -8,8 +8,9 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -33,6 +34,16 @@ create table if not exists seeds (name text primary key) without rowid;
 """
 
 
+# With their columns: another version's file may have more.
+BEGIN_UPLOAD = """insert or replace into pending
+  (name, upload, part_size, started, size, mtime, ctime, inode) values (?, ?, ?, ?, ?, ?, ?, ?)"""
+UPLOADS = "select name, upload, part_size, started, size, mtime, ctime, inode from pending"
+LEARN = """insert or replace into files
+  (name, size, mtime, ctime, inode, etags) values (?, ?, ?, ?, ?, ?)"""
+# The last: of another kind.
+DAMAGED = ("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_IOERR_SHORT_READ", "SQLITE_ERROR")
+
+
 class Upload(NamedTuple):
     """Hold an upload in parts that was begun: its identity, and of what content."""
 
@@ -44,13 +55,18 @@ class Upload(NamedTuple):
 
 
 class Memory:
-    """Hold what is remembered of one environment; to be used from several threads."""
+    """Hold what is remembered of one environment; to be used from several threads.
+
+    What cannot be written is forgotten: `trouble` says why.
+    """
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
         self._lock = threading.Lock()
         self._fresh: dict[str, Row] = {}
         self._changed = False
+        self._orders = count()
+        self.trouble = ""
 
     def known(self) -> dict[str, Known]:
         """Return what is remembered of all files."""
@@ -59,9 +75,11 @@ class Memory:
 
     def rows(self, order: Order) -> Iterator[Row]:
         """Return what is remembered of all files, a row each, in an order of names."""
-        self._database.create_function("place", 1, order, deterministic=True)
-        by = "name" if order("a/") == "a/" else "place(name)"
-        statement = f"select name, size, mtime, ctime, inode, etags from files order by {by}"  # noqa: S608 - one of two words
+        # A name of its own: none can be defined anew while rows by another order are half read.
+        place = f"place{next(self._orders)}"
+        self._database.create_function(place, 1, order, deterministic=True)
+        by = "name" if order("a/") == "a/" else f"{place}(name)"
+        statement = f"select name, size, mtime, ctime, inode, etags from files order by {by}"  # noqa: S608 - a word of ours
         return map(Row._make, self._database.execute(statement))
 
     def seeds(self) -> list[str]:
@@ -83,7 +101,7 @@ class Memory:
 
     def forget(self, names: Iterable[str]) -> None:
         """Forget files that are not there any more."""
-        with self._lock, self._database:
+        with self._lock, self._written():
             self._database.executemany(
                 "delete from files where name = ?", ((name,) for name in names)
             )
@@ -93,7 +111,7 @@ class Memory:
         """Remember that an upload in parts has begun."""
         name, identity, part_size, started, stamp = upload
         values = (name, identity, part_size, started, *stamp)
-        self._write("insert or replace into pending values (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        self._write(BEGIN_UPLOAD, values)
 
     def end_upload(self, name: str) -> None:
         """Forget an upload in parts that was completed or aborted."""
@@ -102,7 +120,7 @@ class Memory:
     def uploads(self) -> list[Upload]:
         """Return the uploads in parts that were begun and neither completed nor aborted."""
         with self._lock:
-            rows = self._database.execute("select * from pending").fetchall()
+            rows = self._database.execute(UPLOADS).fetchall()
         return [Upload(row[0], row[1], row[2], row[3], Stamp(*row[4:])) for row in rows]
 
     def upload(self, name: str) -> Upload | None:
@@ -115,7 +133,7 @@ class Memory:
             self._flush()
             if not self._changed:
                 return
-            with self._database:
+            with self._written():
                 names = self._database.execute("select name from files order by name")
                 seeds = [row for number, row in enumerate(names, 1) if number % SPACING == 0]
                 self._database.execute("delete from seeds")
@@ -124,21 +142,33 @@ class Memory:
     def _flush(self) -> None:
         if not self._fresh:
             return
-        with self._database:
-            self._database.executemany(
-                "insert or replace into files values (?, ?, ?, ?, ?, ?)", self._fresh.values()
-            )
+        with self._written():
+            self._database.executemany(LEARN, self._fresh.values())
         self._fresh.clear()
         self._changed = True
 
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
-        with self._lock, self._database:
+        with self._lock, self._written():
             self._database.execute(statement, values)
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        """Write all of it or nothing; a full disk, for one, ends no run that does without."""
+        try:
+            with self._database:
+                yield
+        except sqlite3.Error as error:
+            self.trouble = str(error)
 
 
 @contextmanager
-def remembered(folder: Path, environment: str) -> Iterator[Memory]:
-    """Open the memory of an environment, for one run at a time; raises SlipwayError."""
+def remembered(
+    folder: Path, environment: str, warn: Callable[[str], object] = lambda _: None
+) -> Iterator[Memory]:
+    """Open the memory of an environment, for one run at a time; raises SlipwayError.
+
+    `warn` is told where not all of it could be written.
+    """
     with (
         locked(folder, environment, f"media of {environment}"),
         closing(_open(folder / f"media-{environment}.sqlite")) as database,
@@ -148,6 +178,8 @@ def remembered(folder: Path, environment: str) -> Iterator[Memory]:
             yield memory
         finally:
             memory.save()
+            if memory.trouble:
+                warn(f"what was learnt here is not kept, and is read again: {memory.trouble}")
 
 
 @contextmanager
@@ -176,7 +208,11 @@ def _lock_file(folder: Path, name: str) -> IO[str]:
 def _open(path: Path) -> sqlite3.Connection:
     try:
         return _database(path)
-    except sqlite3.DatabaseError:  # damaged, or of another kind: nothing in it is needed
+    except sqlite3.DatabaseError as error:
+        if not getattr(error, "sqlite_errorname", "SQLITE_CORRUPT").startswith(DAMAGED):
+            what = f"cannot be used: {error}"
+            raise SlipwayError(str(path), what, "end what else uses it, or make room") from None
+        # Damaged, or of another kind: nothing in it is needed.
         path.unlink(missing_ok=True)
         Path(f"{path}-journal").unlink(missing_ok=True)
         return _database(path)

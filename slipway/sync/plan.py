@@ -5,7 +5,7 @@ a million files fit into little memory.
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -40,31 +40,75 @@ class Wanted(NamedTuple):
     size: int
 
 
-class Names:
-    """Hold names and sizes of files, in a third of the memory that a list of them takes."""
+class Packed:
+    """Hold texts and sizes, in a third of the memory that a list of them takes."""
+
+    def __init__(self) -> None:
+        self._texts = bytearray()
+        self._ends = array("Q")
+        self._sizes = array("Q")
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+    @property
+    def sizes(self) -> Set[int]:
+        """Return the sizes that there are."""
+        return set(self._sizes)
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of all."""
+        return sum(self._sizes)
+
+    def _pack(self, text: str, size: int) -> None:
+        self._texts += text.encode("utf-8", "surrogatepass")
+        self._ends.append(len(self._texts))
+        self._sizes.append(size)
+
+    def _unpacked(self) -> Iterator[tuple[str, int]]:
+        begin = 0
+        for end, size in zip(self._ends, self._sizes, strict=True):
+            yield self._texts[begin:end].decode("utf-8", "surrogatepass"), size
+            begin = end
+
+
+class Names(Packed):
+    """Hold names and sizes of files."""
 
     def __init__(self, files: Iterable[Wanted] = ()) -> None:
-        self._names: list[bytes] = []
-        self._sizes = array("Q")
+        super().__init__()
         for file in files:
             self.add(file.name, file.size)
 
     def add(self, name: str, size: int) -> None:
         """Take one more."""
-        self._names.append(name.encode())
-        self._sizes.append(size)
-
-    def __len__(self) -> int:
-        return len(self._names)
+        self._pack(name, size)
 
     def __iter__(self) -> Iterator[Wanted]:
-        for name, size in zip(self._names, self._sizes, strict=True):
-            yield Wanted(name.decode(), size)
+        return map(Wanted._make, self._unpacked())
 
-    @property
-    def size(self) -> int:
-        """Return the bytes of all files."""
-        return sum(self._sizes)
+
+class Objects(Packed):
+    """Hold objects."""
+
+    def __init__(self, objects: Iterable[Object] = ()) -> None:
+        super().__init__()
+        self.extend(objects)
+
+    def append(self, there: Object) -> None:
+        """Take one more."""
+        self._pack(f"{there.etag}\0{there.name}", there.size)
+
+    def extend(self, objects: Iterable[Object]) -> None:
+        """Take more."""
+        for there in objects:
+            self.append(there)
+
+    def __iter__(self) -> Iterator[Object]:
+        for text, size in self._unpacked():
+            etag, _, name = text.partition("\0")
+            yield Object(name, size, etag)
 
 
 @dataclass
@@ -73,9 +117,9 @@ class Comparison:
 
     new: Names = field(default_factory=Names)
     send: Names = field(default_factory=Names)
-    read: list[tuple[File, str]] = field(default_factory=list)  # with the ETag to compare
+    read: Objects = field(default_factory=Objects)  # of files as large, which may differ
     unchanged: int = 0
-    gone: list[Object] = field(default_factory=list)
+    gone: Objects = field(default_factory=Objects)
     forgotten: list[str] = field(default_factory=list)  # known of files that are not there
 
 
@@ -124,4 +168,4 @@ def _judge(file: File, there: Object, known: Row | None, result: Comparison) -> 
     elif known is not None and known[1:5] == file.stamp and there.etag in known[5].split():
         result.unchanged += 1
     else:
-        result.read.append((file, there.etag))
+        result.read.append(there)

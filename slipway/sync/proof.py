@@ -1,13 +1,15 @@
 """Prove that content is the same on both sides: by ETags, or else by reading it back."""
 
+import threading
 import time
 
 from slipway.objects.bucket import Bucket, DamagedError
+from slipway.objects.listing import Object
 from slipway.sync import etags
-from slipway.sync.crew import Crew, Gang, Tick
+from slipway.sync.crew import Crew, Feed, Gang, Tick
 from slipway.sync.memory import Memory
+from slipway.sync.plan import Names, Objects
 from slipway.sync.reading import FileChanged, etags_of
-from slipway.sync.scan import File
 from slipway.sync.tally import Tally
 
 HASH_THREADS = 4
@@ -23,35 +25,33 @@ def prove(bucket: Bucket, name: str, part_size: int, etag: str, answered: str) -
         raise DamagedError(name, "arrived with other content", "run it again")
 
 
-def unequal(
-    doubtful: list[tuple[File, str]], memory: Memory, tally: Tally, tick: Tick
-) -> list[File]:
-    """Read files and return those whose content does not have the given ETag."""
-    differ: list[File] = []
+def unequal(folder: str, doubtful: Objects, memory: Memory, tally: Tally, tick: Tick) -> Names:
+    """Read the files of objects that are as large, and return those of other content."""
+    differ, lock = Names(), threading.Lock()
 
-    def look(doubt: tuple[File, str]) -> None:
-        file, etag = doubt
+    def look(there: Object) -> None:
         try:
-            if not has_etag(file, etag, memory):
-                differ.append(file)
+            if not is_equal(folder, there, memory):
+                with lock:
+                    differ.add(there.name, there.size)
         except OSError as error:
-            tally.failed(file.name, error.strerror or str(error))
-        tally.advance(file.stamp.size)
+            tally.failed(there.name, error.strerror or str(error))
+        tally.advance(there.size)
 
-    Crew().run(Gang(doubtful, look, HASH_THREADS), tick=tick)
+    Crew().run(Gang(Feed(doubtful, len(doubtful)), look, HASH_THREADS), tick=tick)
     return differ
 
 
-def has_etag(file: File, etag: str, memory: Memory) -> bool:
-    """Tell whether a file's content has an ETag, and remember it then; raises OSError."""
-    part_sizes = etags.possible_part_sizes(etag, file.stamp.size)
+def is_equal(folder: str, there: Object, memory: Memory) -> bool:
+    """Tell whether a file's content has an object's ETag, and remember it then; raises OSError."""
+    part_sizes = etags.possible_part_sizes(there.etag, there.size)
     if not part_sizes:
         return False
     read = time.time_ns()
     try:
-        stamp, found = etags_of(file.path, part_sizes)
+        stamp, found = etags_of(f"{folder}/{there.name}", part_sizes)
     except FileChanged:
         return False
-    if etag in found:
-        memory.learn(file.name, stamp, etag, read=read)
-    return etag in found
+    if there.etag in found:
+        memory.learn(there.name, stamp, there.etag, read=read)
+    return there.etag in found

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -16,7 +17,7 @@ from slipway.settings.media import Media
 from slipway.sync.crew import Crew, Gang, Tick, beside
 from slipway.sync.memory import Memory
 from slipway.sync.parts import discard
-from slipway.sync.plan import Comparison, compare
+from slipway.sync.plan import Comparison, Names, Objects, compare
 from slipway.sync.proof import unequal
 from slipway.sync.pushed import Pushed
 from slipway.sync.renames import THREADS, Copier, candidates
@@ -39,7 +40,8 @@ class Outcome:
     copied: int = 0
     deleted: int = 0
     objects: int = 0
-    gone: list[Object] = field(default_factory=list)
+    ours: int = 0  # objects that could have come from here
+    gone: Objects = field(default_factory=Objects)
     tally: Tally = field(default_factory=Tally)
 
 
@@ -75,10 +77,11 @@ class Push:
         outcome.tally.problems += found.problems
         self._memory.forget(self._plan.forgotten)
         changed, same = self._read(self._plan.read)
-        for file in changed:
-            self._plan.send.add(file.name, file.stamp.size)
+        for name, length in changed:
+            self._plan.send.add(name, length)
         outcome.unchanged = self._plan.unchanged + same
-        outcome.gone = [there for there in self._plan.gone if self._is_ours(there.name)]
+        outcome.gone = Objects(there for there in self._plan.gone if self._is_ours(there.name))
+        outcome.ours = outcome.objects - len(self._plan.gone) + len(outcome.gone)
         self._wanted = len(self._plan.send) + len(self._plan.new)
 
     def ask_to_delete(self, typed_name: str, *, most: bool) -> None:
@@ -86,17 +89,17 @@ class Push:
         outcome = self._outcome
         if outcome.tally.problems and outcome.gone:
             self._console.warn("nothing is deleted, since not everything here could be read")
-            outcome.gone = []
+            outcome.gone = Objects()
         if not outcome.gone:
             return
-        if 2 * len(outcome.gone) > outcome.objects and not most:
+        if 2 * len(outcome.gone) > outcome.ours and not most:
             raise SlipwayError(
                 self._bucket.label,
-                f"{len(outcome.gone)} of {outcome.objects} objects have no file here",
+                f"{len(outcome.gone)} of {outcome.ours} objects have no file here",
                 "is this the right folder? --delete-most deletes them all the same",
             )
         self._console.say(f"{len(outcome.gone)} objects have no file here and will be deleted:")
-        for there in outcome.gone[:SHOWN]:
+        for there in islice(outcome.gone, SHOWN):
             self._console.say(f"  - {readable(there.name)}")
         if len(outcome.gone) > SHOWN:
             self._console.say(f"  … and {len(outcome.gone) - SHOWN} more")
@@ -146,7 +149,7 @@ class Push:
             failed += 1
         outcome.deleted = len(names) - failed
 
-    def _unchanged(self, gone: list[Object]) -> list[Object]:
+    def _unchanged(self, gone: Objects) -> list[Object]:
         """Look at objects again and leave out those that are others by now.
 
         Where there are so many that it would take minutes, no ETag is told of any.
@@ -167,7 +170,7 @@ class Push:
             elif now:
                 changed.append(there.name)
 
-        Crew().run(Gang(gone, look, THREADS), tick=lambda: None)
+        Crew().run(Gang(list(gone), look, THREADS), tick=lambda: None)
         if changed:
             self._console.warn(f"{len(changed)} objects changed since they were listed, and stay")
         return [there for there in gone if there in same]
@@ -184,11 +187,11 @@ class Push:
         """Walk through both sides and the memory at once."""
         seeds = self._memory.seeds() or _cuts(self._folder)
         before = len(self._outcome.tally.problems)
-        try:
+        with suppress(Disordered):
             return self._walk(seeds, checksum=checksum)
-        except Disordered:
-            del self._outcome.tally.problems[before:]
-            return self._walk(None, checksum=checksum)
+        # Not while an exception still holds what was read half.
+        del self._outcome.tally.problems[before:]
+        return self._walk(None, checksum=checksum)
 
     def _walk(self, seeds: list[str] | None, *, checksum: bool) -> tuple[Scan, int]:
         found = Scan()
@@ -213,11 +216,10 @@ class Push:
         """Tell whether an object could have come from here: others are never deleted."""
         return not self._bucket.refuses(name) and not self._rules.left_out(name)
 
-    def _read(self, doubtful: list[tuple[File, str]]) -> tuple[list[File], int]:
+    def _read(self, doubtful: Objects) -> tuple[Names, int]:
         reading = Tally()
-        total = sum(file.stamp.size for file, _ in doubtful)
-        with self._bar("read", total, reading) as tick:
-            changed = unequal(doubtful, self._memory, reading, tick)
+        with self._bar("read", doubtful.size, reading) as tick:
+            changed = unequal(str(self._folder), doubtful, self._memory, reading, tick)
         self._outcome.tally.problems += reading.problems
         return changed, len(doubtful) - len(changed) - len(reading.problems)
 

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from slipway.errors import StorageError
@@ -32,12 +32,15 @@ class Alike:
 Candidate = tuple[File, Alike]
 
 
-def candidates(new: Names, gone: list[Object], folder: str) -> tuple[list[Candidate], Names]:
+def candidates(new: Names, gone: Iterable[Object], folder: str) -> tuple[list[Candidate], Names]:
     """Part new files into those that objects without a file may hold already, and the rest."""
     sizes: dict[int, Alike] = defaultdict(Alike)
+    wanted = new.sizes
     for there in gone:
+        if there.size not in wanted or not 0 < there.size <= LARGEST_COPY:
+            continue
         part_sizes = etags.possible_part_sizes(there.etag, there.size)
-        if 0 < there.size <= LARGEST_COPY and part_sizes:
+        if part_sizes:
             sizes[there.size].objects[there.etag] = there
             sizes[there.size].part_sizes.update(part_sizes)
     found: list[Candidate] = []

@@ -11,12 +11,11 @@ from slipway.sync.memory import Memory
 from slipway.sync.pacer import Pacer
 from slipway.sync.parts import Begin, Note, PartOf, Parts
 from slipway.sync.plan import Names, Wanted
-from slipway.sync.proof import prove, unequal
+from slipway.sync.proof import prove
 from slipway.sync.reading import FileChanged, section, stamp_of
 from slipway.sync.scan import Stamp
 from slipway.sync.tally import Tally
 
-__all__ = ["Sender", "Tally", "unequal"]
 PARTS_AT_ONCE = 4
 IN_MEMORY = 64 * etags.MEBIBYTE
 LIGHT = 64 * 1024  # bytes; as many as there are requests fit into memory

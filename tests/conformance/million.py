@@ -16,6 +16,7 @@ from slipway import media
 from slipway.objects.listing import Object, Page
 from slipway.objects.shards import SPACING, order_of, sharded
 from slipway.sync.plan import Comparison, Row, compare
+from slipway.sync.renames import candidates
 from slipway.sync.scan import File, Stamp
 
 COUNT = 1_000_000
@@ -68,17 +69,33 @@ def new() -> Comparison:
     return compare(files(), (), (), order_of(Page([], "")))
 
 
+def unknown() -> Comparison:
+    listing = sharded(page, [])
+    return compare(files(), listing.objects, (), listing.order)
+
+
+def gone() -> Comparison:
+    """Plan a push of nothing to a bucket that the site has filled."""
+    listing = sharded(page, [])
+    plan = compare((), listing.objects, (), listing.order)
+    candidates(plan.new, plan.gone, "")
+    return plan
+
+
 def main(kind: str) -> None:
     assert media
     begin = time.process_time()
-    plan = {"unchanged": unchanged, "new": new}[kind]()
+    kinds = {"unchanged": unchanged, "new": new, "unknown": unknown, "gone": gone}
+    plan = kinds[kind]()
     cpu = time.process_time() - begin
     found = {"unchanged": plan.unchanged, "new": len(plan.new)}
+    found |= {"unknown": len(plan.read), "gone": len(plan.gone)}
     memory = peak()
     begin = time.process_time()
     deque(files(), 0)
     if kind == "unchanged":
         deque(rows(), 0)
+    if kind != "new":
         deque((page("", str(number)) for number in range(0, COUNT, 1000)), 0)
     lists = time.process_time() - begin
     figures = {"cpu": round(cpu - lists, 2), "lists": round(lists, 2), "MB": round(memory)}

@@ -7,7 +7,7 @@ import pytest
 from tests.conformance.site import ROOT
 
 
-@pytest.mark.parametrize("kind", ["unchanged", "new"])
+@pytest.mark.parametrize("kind", ["unchanged", "new", "unknown", "gone"])
 def test_a_million_files_are_planned_in_seconds_and_little_memory(kind: str) -> None:
     words = [sys.executable, "-m", "tests.conformance.million", kind]
     said = subprocess.run(words, cwd=ROOT, capture_output=True, check=True, timeout=300)

@@ -1,6 +1,3 @@
-import json
-import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,45 +7,26 @@ from slipway.console import Console
 from slipway.environment import Environment
 from slipway.errors import (
     ConfigurationError,
-    Declined,
     PartialTransfer,
-    SlipwayError,
     StorageError,
 )
-from slipway.media import push_media, pushed_to
-from slipway.objects.bucket import Meta, ObjectError
-from slipway.objects.listing import Object, Page
-from slipway.objects.shards import Listing, sharded
+from slipway.media import push_media
+from slipway.objects.bucket import Meta
+from slipway.objects.listing import Object
 from slipway.secrets import Secret
 from slipway.settings.media import Media
 from slipway.sync import memory, pacer, proof
-from slipway.sync import push as pushing
 from slipway.sync.memory import Upload, remembered
 from slipway.sync.scan import Stamp
 from tests.unit.bucket import MemoryBucket
 from tests.unit.factory import environment
+from tests.unit.pushing import fields, push, write
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Environment:
     (tmp_path / "data" / "media").mkdir(parents=True)
     return environment(root=tmp_path)
-
-
-def write(site: Environment, name: str, content: bytes) -> Path:
-    path = site.root / "data" / "media" / name
-    path.write_bytes(content)
-    os.utime(path, (1, 1))
-    return path
-
-
-def push(site: Environment, bucket: MemoryBucket, **options: Any) -> int:
-    return push_media(site, Console(as_json=True), bucket=bucket, **options)
-
-
-def fields(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return loaded
 
 
 def test_the_result_is_one_json_object(
@@ -87,7 +65,7 @@ def test_the_second_run_reads_no_file(
     bucket = MemoryBucket()
     push(site, bucket)
     capsys.readouterr()
-    monkeypatch.setattr(proof, "has_etag", lambda *_: pytest.fail("was read"))
+    monkeypatch.setattr(proof, "is_equal", lambda *_: pytest.fail("was read"))
     push(site, bucket)
     assert fields(capsys)["skipped"] == 1
 
@@ -104,13 +82,13 @@ def test_checksum_reads_every_file(
     push(site, bucket)
     capsys.readouterr()
     read: list[str] = []
-    really = proof.has_etag
+    really = proof.is_equal
 
-    def has_etag(file: Any, *rest: Any) -> bool:
-        read.append(file.name)
-        return really(file, *rest)
+    def is_equal(folder: str, there: Object, *rest: Any) -> bool:
+        read.append(there.name)
+        return really(folder, there, *rest)
 
-    monkeypatch.setattr(proof, "has_etag", has_etag)
+    monkeypatch.setattr(proof, "is_equal", is_equal)
     push(site, bucket, checksum=True)
     assert read == ["a.txt"]
     assert fields(capsys)["uploaded"] == int(opaque)
@@ -233,141 +211,6 @@ def test_where_copying_is_refused_it_is_sent(
     assert (said["copied"], said["uploaded"]) == (0, 1)
 
 
-@pytest.fixture
-def full(site: Environment) -> MemoryBucket:
-    """Hold three files that are here and two that are not, and what never came from here."""
-    bucket = MemoryBucket()
-    for name in ("a", "b", "c"):
-        write(site, name, name.encode())
-    push(site, bucket)
-    for name in ("old", "gone", "folder/", "x//y"):
-        bucket.store(name, b"of nobody", Meta(""), f"etag-{name}")
-    return bucket
-
-
-def console(*, yes: bool) -> Console:
-    return Console(assume_yes=yes)
-
-
-def test_delete_names_what_goes_and_asks(
-    site: Environment, full: MemoryBucket, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write(site, "new", b"new")
-    with pytest.raises(Declined):
-        push_media(site, console(yes=False), bucket=full, delete=True)
-    assert "old" in full.contents
-    assert "new" not in full.contents
-    said = capsys.readouterr().out
-    assert "2 objects have no file here and will be deleted:" in said
-    assert "- gone\n" in said
-    assert "- old\n" in said
-    push_media(site, console(yes=True), bucket=full, delete=True)
-    assert sorted(full.contents) == ["a", "b", "c", "folder/", "new", "x//y"]
-    assert "1 file sent (3 B), 3 unchanged, 2 deleted, verified" in capsys.readouterr().out
-
-
-def test_an_object_that_is_listed_twice_is_not_deleted(
-    site: Environment, full: MemoryBucket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    listed = [Object(name, 1, full.etags[name]) for name in ("a", "a", "b", "c")]
-
-    def listing(seeds: Sequence[str] | None = ()) -> Listing:
-        return sharded(lambda *_: Page(listed, ""), seeds)
-
-    monkeypatch.setattr(full, "listing", listing)
-    assert push(site, full, delete=True) == 0
-    assert {"a", "b", "c"} <= full.contents.keys()
-
-
-def test_delete_most_is_only_deleted_when_told_so(site: Environment, full: MemoryBucket) -> None:
-    for name in ("b", "c"):
-        (site.root / "data" / "media" / name).unlink()
-    with pytest.raises(SlipwayError, match="4 of 7 objects have no file here; is this the right"):
-        push_media(site, console(yes=True), bucket=full, delete=True)
-    assert len(full.contents) == 7
-    push_media(site, console(yes=True), bucket=full, delete=True, delete_most=True)
-    assert sorted(full.contents) == ["a", "folder/", "x//y"]
-
-
-def test_nothing_is_deleted_where_something_here_cannot_be_read_or_sent(
-    site: Environment, full: MemoryBucket, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (site.root / "data" / "media" / "link").symlink_to("nowhere")
-    with pytest.raises(PartialTransfer):
-        push_media(site, console(yes=True), bucket=full, delete=True)
-    assert "nothing is deleted, since not everything here could be read" in capsys.readouterr().err
-    (site.root / "data" / "media" / "link").unlink()
-    write(site, "new", b"new")
-    full.refused = {"new"}
-    with pytest.raises(PartialTransfer):
-        push_media(site, console(yes=True), bucket=full, delete=True)
-    assert "nothing was deleted, since not everything could be sent" in capsys.readouterr().err
-    assert {"old", "gone"} <= full.contents.keys()
-
-
-def test_what_cannot_be_deleted_is_named(
-    site: Environment, full: MemoryBucket, capsys: pytest.CaptureFixture[str]
-) -> None:
-    full.refused = {"old"}
-    with pytest.raises(PartialTransfer):
-        push_media(site, console(yes=True), bucket=full, delete=True)
-    assert "data/media/old: could not be deleted: Access Denied" in capsys.readouterr().err
-    assert "gone" not in full.contents
-
-
-def test_what_changed_since_the_listing_is_not_deleted(
-    site: Environment,
-    full: MemoryBucket,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    write(site, "new", b"new")
-    really = full.put
-
-    def put(*arguments: Any) -> str:
-        full.store("old", b"of a visitor", Meta(""), "another")
-        full.contents.pop("gone")
-        return really(*arguments)
-
-    monkeypatch.setattr(full, "put", put)
-    push_media(site, console(yes=True), bucket=full, delete=True)
-    said = capsys.readouterr()
-    assert full.contents["old"] == b"of a visitor"
-    assert "! 1 objects changed since they were listed, and stay\n" in said.err
-    assert "1 file sent (3 B), 3 unchanged, verified" in said.out
-
-
-def test_what_cannot_be_looked_at_is_not_deleted(
-    site: Environment,
-    full: MemoryBucket,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    really = full.look
-
-    def look(name: str) -> Object | None:
-        if name == "old":
-            raise ObjectError(name, "is locked", "")
-        return really(name)
-
-    monkeypatch.setattr(full, "look", look)
-    with pytest.raises(PartialTransfer):
-        push_media(site, console(yes=True), bucket=full, delete=True)
-    assert "data/media/old: could not be deleted: is locked" in capsys.readouterr().err
-    assert "old" in full.contents
-    assert "gone" not in full.contents
-
-
-def test_where_much_goes_not_each_is_looked_at(
-    site: Environment, full: MemoryBucket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pushing, "LOOKED_AT", 1)
-    monkeypatch.setattr(full, "look", lambda _: pytest.fail("was looked at"))
-    push_media(site, console(yes=True), bucket=full, delete=True)
-    assert "old" not in full.contents
-    assert pushed_to(site).objects()["old"].deleted == ""
-
-
 def test_what_is_excluded_is_neither_sent_nor_deleted(tmp_path: Path) -> None:
     (tmp_path / "data" / "media" / "cache").mkdir(parents=True)
     site = environment(root=tmp_path, media=Media(exclude=("cache/", "*.tmp", "!keep.tmp")))
@@ -376,7 +219,7 @@ def test_what_is_excluded_is_neither_sent_nor_deleted(tmp_path: Path) -> None:
     bucket = MemoryBucket()
     for name in ("cache/old", "old.tmp"):
         bucket.store(name, b"x", Meta(""), "x")
-    push_media(site, console(yes=True), bucket=bucket, delete=True)
+    push_media(site, Console(assume_yes=True), bucket=bucket, delete=True)
     assert sorted(bucket.contents) == ["a", "cache/old", "keep.tmp", "old.tmp"]
 
 

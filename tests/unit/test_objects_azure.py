@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from slipway.dsn_az import AzDsn
-from slipway.objects.azure import AzureBucket
+from slipway.objects.azure import AzureBucket, Upload
 from slipway.objects.shards import Disordered, by_folders, by_letters
 from slipway.objects.wire import Answer
 from slipway.secrets import Secret
@@ -56,3 +56,8 @@ def test_any_other_order_is_noticed_and_can_be_done_without(names: list[str]) ->
     listing = bucket_of(server).listing(None)
     assert listing.order is by_letters
     assert [there.name for there in listing.objects] == sorted(names)
+
+
+def test_an_upload_of_another_storage_names_no_part() -> None:
+    for identity in ("0f1e-2d3c_S3", "e30=", "W10=", "\u00e9"):
+        assert Upload.read(identity).token == ""

@@ -212,3 +212,44 @@ def test_an_object_is_read_in_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [asked[4]["range"] for asked in bucket.asked] == ["bytes=0-2", "bytes=3-5"]
     assert list(Scripted(answer(416), answer(etag='"aa"')).fetch("a", "aa").chunks) == []
     assert list(Scripted(answer(200, "abcde", etag='"aa"')).fetch("a", "aa", 3).chunks) == [b"de"]
+
+
+def denied(code: str = "AccessDenied") -> Answer:
+    return answer(403, f"<Error><Code>{code}</Code></Error>")
+
+
+def test_one_object_that_is_forbidden_is_named_and_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(s3, "MANY_DENIALS", 3)
+    opened = Scripted(answer(), *(denied("") for _ in range(3)), denied(), denied())
+    opened.look("a")
+    for _ in range(3):
+        with pytest.raises(ObjectError, match=r"^b: "):
+            opened.look("b")
+    with pytest.raises(StorageError, match="forbids this to the access key") as caught:
+        opened.look("c")
+    assert not isinstance(caught.value, ObjectError)
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InvalidAccessKeyId"])
+def test_a_key_without_rights_ends_the_run_at_once(
+    monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    monkeypatch.setattr(s3, "FIRST_ANSWERS", 0.01)
+    opened = Scripted(answer(), denied(code)) if code != "AccessDenied" else Scripted(denied(code))
+    if code != "AccessDenied":
+        opened.look("a")
+    with pytest.raises(StorageError, match="access key") as caught:
+        opened.look("a")
+    assert not isinstance(caught.value, ObjectError)
+
+
+def test_a_storage_says_where_an_etag_is_no_md5() -> None:
+    by = "x-amz-server-side-encryption"
+    encrypted = [{by: "aws:kms"}, {by: "aws:kms:dsse"}, {f"{by}-customer-algorithm": "AES256"}]
+    found = [
+        Scripted(Answer(200, {"etag": '"e"', **headers}, b"x")).fetch("a", "e").opaque
+        for headers in (*encrypted, {by: "AES256"}, {})
+    ]
+    assert found == [True, True, True, False, False]

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slipway.errors import StorageError
 from slipway.objects import shards
 from slipway.objects.listing import Object, Page
 from slipway.objects.shards import Disordered, Order, by_folders, by_letters, sharded
@@ -73,3 +74,14 @@ def test_a_failure_reaches_the_caller(seeds: list[str]) -> None:
 
     with pytest.raises(RuntimeError, match="broken"):
         list(sharded(broken, seeds).objects)
+
+
+@pytest.mark.parametrize("seeds", [None, [], ["b"]])
+def test_a_server_that_takes_no_notice_of_tokens_is_no_listing_without_end(
+    seeds: list[str] | None,
+) -> None:
+    def page(*_: str) -> Page:
+        return Page([Object("a", 1, "aa")], "token")
+
+    with pytest.raises(StorageError, match="the same page again and again"):
+        list(sharded(page, seeds).objects)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 import threading
 import time
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from slipway.command import Command, Shell
 from slipway.errors import HostError
 from slipway.objects.bucket import Meta, ObjectError
-from slipway.objects.volume import Broken, Place, VolumeBucket
+from slipway.objects.volume import RUN, START, Broken, Place, VolumeBucket
 from slipway.objects.volume_arrivals import Arrivals, copied
 from slipway.objects.volume_files import Refused
 from slipway.objects.volume_service import failure
@@ -90,12 +92,19 @@ def test_a_file_that_was_young_when_it_was_read_is_read_again(
     assert page == [["a.txt", 5, hashlib.md5(b"54321").hexdigest()]]
 
 
-def test_uploads_that_nobody_completed_go_after_a_week(media: Arrivals, tmp_path: Path) -> None:
+def test_uploads_that_nobody_completed_go_after_a_week(
+    media: Arrivals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     upload = media.begin({"name": "a", "mtime": 0}, b"")[0]["upload"]
     incoming = tmp_path / "data" / "media" / ".slipway-incoming"
     media.sweep()
     assert (incoming / upload).is_dir()
+    # About to land, with the time of the file that was sent.
     os.utime(incoming / upload, (1, 1))
+    media.sweep()
+    assert (incoming / upload).is_dir()
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 8 * 24 * 3600)
     media.sweep()
     assert list(incoming.iterdir()) == []
 
@@ -251,3 +260,39 @@ def test_a_folder_that_cannot_be_read_ends_the_listing_with_an_error(
     monkeypatch.setattr(os, "open", broken)
     with pytest.raises(OSError, match="Input/output"):
         media.page({"after": ""}, b"")
+
+
+def test_names_that_no_disk_takes_are_refused() -> None:
+    bucket = VolumeBucket(Place(Host("host1", "192.0.2.10"), "", ""))
+    assert (
+        bucket.refuses(f"a/{'é' * 127}.jpg/b")
+        == "its name, or a folder's, is longer than 255 bytes"
+    )
+    assert bucket.refuses("a/.slipway-x/b") == "its name, or a folder's, begins with .slipway-"
+    assert bucket.refuses("x" * 255) == ""
+
+
+def test_an_upload_of_another_storage_is_none_of_this_one(
+    media: Arrivals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = VolumeBucket(Place(Host("host1", "192.0.2.10"), "", ""))
+    monkeypatch.setattr(bucket, "_open", lambda: Line(media))
+    assert bucket.parts("a", "0f1e-2d3c-id of S3") == {}
+    bucket.abort("a", "0f1e-2d3c-id of S3")
+
+
+class Talkative(Shell):
+    """Run the program here, in a shell that says something first."""
+
+    def start(self, *_: Any, **options: Any) -> Any:
+        words = shlex.join(["sh", "-c", RUN, "sh", START])
+        return super().start(Command.of("sh", "-c", f"echo Welcome; exec {words}"), **options)
+
+
+def test_what_a_login_shell_prints_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / "a.txt").write_bytes(b"12345")
+    place = Place(Host("host1", "192.0.2.10"), str(tmp_path / "media"), str(tmp_path / "cache"))
+    bucket = VolumeBucket(place, Talkative())
+    assert [there.name for there in bucket.listing().objects] == ["a.txt"]
+    bucket.close()

@@ -1,4 +1,6 @@
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -118,3 +120,36 @@ def test_every_some_hundredth_name_is_kept_to_cut_the_next_listing(
             memory.learn(f"{number}", OLD, "aa")
     with remembered(tmp_path, "test") as memory:
         assert memory.seeds() == ["2", "5"]
+
+
+def test_a_full_disk_ends_no_run(tmp_path: Path) -> None:
+    said: list[str] = []
+    with remembered(tmp_path, "test", said.append) as memory:
+        memory._database.execute("pragma max_page_count = 1")
+        for number in range(200):
+            memory.learn(f"{number:0200}", OLD, "aa")
+        memory.begin_upload(BIG)
+    assert said == ["what was learnt here is not kept, and is read again: database or disk is full"]
+
+
+def test_columns_of_another_version_are_left_alone(tmp_path: Path) -> None:
+    with remembered(tmp_path, "test") as memory:
+        for table in ("files", "pending"):
+            memory._database.execute(f"alter table {table} add column more text")
+    with remembered(tmp_path, "test", pytest.fail) as memory:
+        memory.learn("a", OLD, "aa")
+        memory.begin_upload(BIG)
+        memory.save()
+        assert (list(memory.known()), memory.uploads()) == (["a"], [BIG])
+
+
+def test_a_memory_that_another_program_holds_is_not_thrown_away(tmp_path: Path) -> None:
+    with remembered(tmp_path, "test") as memory:
+        memory.begin_upload(BIG)
+    path = tmp_path / "media-test.sqlite"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("begin exclusive")
+        with pytest.raises(SlipwayError, match="cannot be used: database is locked; end what"):
+            remembered(tmp_path, "test").__enter__()
+    with remembered(tmp_path, "test") as memory:
+        assert memory.uploads() == [BIG]

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from slipway.objects.listing import Object
 from slipway.sync import etags, proof
 from slipway.sync.memory import Memory
-from slipway.sync.scan import Problem, scan
+from slipway.sync.plan import Objects
+from slipway.sync.scan import Problem
 from slipway.sync.tally import Tally
 
 LARGE = os.urandom(1000)
@@ -18,8 +20,8 @@ def test_what_was_young_when_it_was_read_is_not_remembered_after_a_long_reading(
 ) -> None:
     (media / "a").write_bytes(b"small")
     monkeypatch.setattr(etags, "chunks_of", pass_time(etags.chunks_of))
-    doubtful = [(file, etags.of_bytes(b"small")) for file in scan(media).files]
-    assert proof.unequal(doubtful, memory, Tally(), lambda: None) == []
+    doubtful = Objects([Object("a", 5, etags.of_bytes(b"small"))])
+    assert len(proof.unequal(str(media), doubtful, memory, Tally(), lambda: None)) == 0
     memory.save()
     assert memory.known() == {}
 
@@ -38,9 +40,11 @@ def test_unequal_reads_only_what_it_must(media: Path, memory: Memory) -> None:
         "foreign": "0123-77",
         "gone": "x",
     }
-    doubtful = [(file, answers[file.name]) for file in scan(media).files]
+    doubtful = Objects(
+        Object(name, (media / name).stat().st_size, answers[name]) for name in answers
+    )
     (media / "gone").unlink()
     tally = Tally()
-    differ = proof.unequal(doubtful, memory, tally, lambda: None)
-    assert sorted(file.name for file in differ) == ["foreign", "other"]
+    differ = proof.unequal(str(media), doubtful, memory, tally, lambda: None)
+    assert sorted(name for name, _ in differ) == ["foreign", "other"]
     assert tally.problems == [Problem("gone", "No such file or directory")]

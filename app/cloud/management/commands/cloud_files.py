@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
-from django.core.files.storage import default_storage
+from django.core.files.storage import default_storage, storages
 from django.core.management import BaseCommand
 from django.db import models, router
 
@@ -49,7 +49,7 @@ def file_fields() -> Iterator[tuple[type[models.Model], models.FileField]]:
 
 def is_default(field: models.FileField) -> bool:
     """Tell whether the files of a field lie in the storage of DEFAULT_STORAGE_DSN."""
-    return field.storage is default_storage or field.storage == default_storage._wrapped
+    return field.storage is default_storage or field.storage == storages["default"]
 
 
 def named(model: type[models.Model], field: models.FileField) -> Iterator[tuple[Any, str]]:
