@@ -30,6 +30,11 @@ MD5 = re.compile("[0-9a-f]{32}")
 class Doubtful(ObjectError):
     """Say that content does not have what may be its MD5; whatever else arrives may tell."""
 
+    def __init__(self, there: Object, etags_of: list[str]) -> None:
+        super().__init__(there.name, "arrived with other content", AGAIN)
+        self.there = there
+        self.etags = etags_of
+
 
 def has_md5s(known: Mapping[str, Known]) -> bool:
     """Tell whether ETags of this storage are MD5s: else no known file has one ETag alone."""
@@ -54,7 +59,8 @@ class Fetcher:
         self._tally = tally
         self._before = before
         self._has_md5s = has_md5s
-        self._doubtful: list[Object] | None = []
+        self._doubtful: list[Doubtful] = []
+        self._seen: dict[str, list[str]] | None = None  # what doubtful content had, by name
         self._crew = Crew()
         self._landed: list[tuple[str, Stamp, list[str]]] = []
         self._lock = threading.Lock()
@@ -62,10 +68,10 @@ class Fetcher:
     def run(self, objects: list[Object], tick: Tick) -> None:
         """Fetch all; raises StorageError or OSError where going on makes no sense."""
         self._run(objects, tick)
-        doubtful, self._doubtful = self._doubtful, None
-        if doubtful:
+        if self._doubtful:
+            self._seen = {doubt.there.name: doubt.etags for doubt in self._doubtful}
             self._crew = Crew()
-            self._run(doubtful, tick)
+            self._run([doubt.there for doubt in self._doubtful], tick)
 
     def _run(self, objects: list[Object], tick: Tick) -> None:
         objects = sorted(objects, key=lambda there: there.size, reverse=True)
@@ -93,9 +99,8 @@ class Fetcher:
     def _guarded(self, there: Object) -> None:
         try:
             self._tried(there)
-        except Doubtful:
-            assert self._doubtful is not None
-            self._doubtful.append(there)
+        except Doubtful as doubt:
+            self._doubtful.append(doubt)
         except ObjectError as error:
             self._tally.failed(there.name, error.what)
         except OSError as error:
@@ -105,6 +110,7 @@ class Fetcher:
 
     def _tried(self, there: Object) -> None:
         current: Object | None = there
+        seen: list[str] = []
         for attempt in range(1, TRIES + 1):
             if current is None:
                 raise ChangedError(there.name, "was deleted in the storage meanwhile", AGAIN)
@@ -114,6 +120,10 @@ class Fetcher:
                 if attempt == TRIES:
                     raise
                 current = self._bucket.look(there.name)
+            except Doubtful as doubt:
+                if doubt.etags == seen or attempt == TRIES:
+                    raise
+                seen = doubt.etags
             except DamagedError:
                 if attempt == TRIES:
                     raise
@@ -176,11 +186,13 @@ class Fetcher:
         if check.passed():
             self._has_md5s = self._has_md5s or bool(like_md5)
             return
-        if like_md5 and self._has_md5s:
-            raise DamagedError(there.name, "arrived with other content", AGAIN)
-        if like_md5 and self._doubtful is not None:
-            raise Doubtful(there.name, "arrived with other content", AGAIN)
+        if like_md5 and not self._has_md5s and self._seen is None:
+            raise Doubtful(there, check.etags)
         # Of servers whose ETags are no MD5s: what two readings agree on is what is stored.
+        if like_md5:
+            if self._has_md5s or check.etags != (self._seen or {}).get(there.name):
+                raise DamagedError(there.name, "arrived with other content", AGAIN)
+            return
         again = Check(there)
         for chunk in self._bucket.fetch(there.name, there.etag).chunks:
             again.update(chunk)

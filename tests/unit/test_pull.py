@@ -109,7 +109,7 @@ def test_etags_that_are_no_md5_are_verified_by_a_second_reading(site: Environmen
     (site.root / "data" / "media" / "a").unlink()
     assert pull(site, there) == 0
     assert local(site) == {"a": b"12345"}
-    assert there.requests == 4
+    assert there.requests == 5
 
 
 @pytest.mark.parametrize("known", [False, True])
