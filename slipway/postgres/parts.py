@@ -4,14 +4,16 @@
 # ruff: noqa: S608
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from slipway.postgres.quoting import literal
 from slipway.postgres.tables import (
+    INTEGERS,
     PLAIN,
     SPELLED,
     Table,
     fingerprinted,
+    hashed,
     loading,
     reading,
     unload,
@@ -23,7 +25,6 @@ SMALLEST = 1 << 18
 # A part of so many bytes costs about a fiftieth of them to compare.
 PART, MOST = 1 << 10, 1 << 20
 UNKNOWN_ROW = 200
-INTEGERS = {"int2", "int4", "int8"}
 WEAK = 1 << 32
 SAID = "\\pset tuples_only on\n\\pset format unaligned\n"
 UNTRIGGERED = "SET session_replication_role = replica;"
@@ -170,11 +171,9 @@ class Choice:
         if not shared.changed:
             return ""
         numbers = literal("{" + ",".join(map(str, shared.changed)) + "}")
-        return (
-            f" WHERE {'NOT ' * self.kept}EXISTS "
-            f"(SELECT FROM unnest({numbers}::bigint[]) AS wanted (n) "
-            f"WHERE n = {_part(shared.table, self.same_encoding)})"
-        )
+        changed = f"({_part(shared.table, self.same_encoding)} = ANY ({numbers}::bigint[]))"
+        # PostgreSQL 14 looks through all of them for each row where it is negated otherwise.
+        return f" WHERE {changed} IS NOT TRUE" if self.kept else f" WHERE {changed}"
 
 
 def _part(table: Table, same_encoding: bool) -> str:
@@ -184,9 +183,8 @@ def _part(table: Table, same_encoding: bool) -> str:
     kinds = {name: kind for name, kind, _ in table.columns}
     if len(table.key) == 1 and kinds[table.key[0]] in INTEGERS:
         return f"({table.key[0]}::int8 >> {max(0, int(rows / parts).bit_length() - 1)})"
-    columns = tuple(one for one in table.columns if not table.key or one[0] in table.key)
-    hashed = fingerprinted(replace(table, columns=columns), same_encoding)
-    return f"({hashed} & {(1 << int(parts).bit_length()) - 1})"
+    columns = [one for one in table.columns if not table.key or one[0] in table.key]
+    return f"({hashed(columns, same_encoding)} & {(1 << int(parts).bit_length()) - 1})"
 
 
 def _weak(total: int) -> int:

@@ -4,7 +4,7 @@
 # ruff: noqa: S608
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from slipway.postgres.programs import Rows
@@ -21,11 +21,15 @@ SPELLED = """SET timezone = 'UTC'; SET datestyle = 'ISO';
 SET intervalstyle = 'postgres'; SET extra_float_digits = 3; SET bytea_output = 'hex';
 SET lc_monetary = 'C'; SET row_security = off;"""
 PLAIN = f"SET search_path = pg_catalog; {SPELLED}"
+INTEGERS = {"int2", "int4", "int8"}
 # Their own hash sees every bit; others do not tell 1.0 from 1.00, or two spellings apart.
-HASHED = {"int2", "int4", "int8", "bool", "oid", "bytea", "uuid", "date", "timestamp"}
-HASHED |= {"timestamptz", "time"}
-# Blanks at the end of a bpchar do not count, and its cast to text drops them, too.
+HASHED = {"int2", "int4", "bool", "oid", "bytea", "uuid", "date"}
+# Of 64 bits their own hash sees the half: of each with its neighbour in the other half.
+SENT = {"int8": "int8send", "time": "time_send"}
+SENT |= {"timestamp": "timestamp_send", "timestamptz": "timestamptz_send"}
 TEXTS = {"text", "varchar", "bpchar"}
+# Nobody has given them a cast to text of his own.
+CAST = {"numeric", "float4", "float8", "json", "jsonb", "interval", "timetz", "inet", "cidr"}
 
 TABLES = f"""
 SELECT json_build_object('name', format('%I.%I', n.nspname, c.relname),
@@ -38,13 +42,18 @@ SELECT json_build_object('name', format('%I.%I', n.nspname, c.relname),
             AND t.typtype IN ('b', 'r', 'm') AND t.typsend <> 0) OR t.typtype = 'e')
         FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), false),
-    'columns', coalesce((SELECT json_agg(json_build_array(quote_ident(a.attname), t.typname,
+    'columns', coalesce((SELECT json_agg(json_build_array(quote_ident(a.attname),
+            -- Without a length, blanks at its end are stored, and not compared.
+            CASE WHEN t.typname = 'bpchar' AND a.atttypmod < 0 THEN 'bpchar()' ELSE t.typname END,
             a.attgenerated) ORDER BY a.attnum)
         FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {OWN} ORDER BY 1::text;
 """
+
+
+Column = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,7 @@ class Table:
     name: str
     size: int
     binary: bool
-    columns: tuple[tuple[str, str, str], ...]
+    columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
     rows: float = -1
 
@@ -153,19 +162,36 @@ def fingerprints(tables: Sequence[Table], *, same_encoding: bool = True) -> list
 
 
 def fingerprinted(table: Table, same_encoding: bool) -> str:
-    """Write the hash of a row, a bigint; nothing where there are no columns."""
+    """Write the hash of a row, a bigint; nothing where there are no columns.
+
+    The server adds up the hashes of columns: the sum over all rows would not tell whether two rows
+    had exchanged their values of one. So each row is hashed with a seed of its own, its key, or
+    its hash is hashed once more.
+    """
+    keys = [column for column in table.columns if column[0] in table.key]
+    if not keys:
+        once = hashed(table.columns, same_encoding)
+        return once and f"hash_record_extended(ROW(int8send({once})), 0)"
+    [(name, kind, _), *others] = keys
+    plain = kind in INTEGERS and not others
+    seed = f"{name}::int8" if plain else hashed(keys, same_encoding)
+    return hashed(table.columns, same_encoding, seed)
+
+
+def hashed(columns: Iterable[Column], same_encoding: bool, seed: str = "0") -> str:
+    """Write what hashes some columns of a row; nothing where there are none."""
     # A column that is virtual is never stored.
     values = [
         _hashable(name, kind, same_encoding)
-        for name, kind, generated in table.columns
+        for name, kind, generated in columns
         if generated != "v"
     ]
-    return f"hash_record_extended(ROW({', '.join(values)}), 0)" if values else ""
+    return f"hash_record_extended(ROW({', '.join(values)}), {seed})" if values else ""
 
 
 def _fingerprint(table: Table, same_encoding: bool) -> str:
-    hashed = fingerprinted(table, same_encoding)
-    total = f"sum({hashed})" if hashed else "NULL"
+    row = fingerprinted(table, same_encoding)
+    total = f"sum({row})" if row else "NULL"
     return (
         f"SELECT 'table', {literal(table.name)}, count(*) || ':' || coalesce({total}, 0) "
         f"FROM ONLY {table.name}"
@@ -175,12 +201,13 @@ def _fingerprint(table: Table, same_encoding: bool) -> str:
 def _hashable(name: str, kind: str, same_encoding: bool) -> str:
     if kind in HASHED:
         return name
-    if kind == "xml":
-        # Its cast keeps the declaration; what travels is without.
-        name = f"textin(xml_out({name}))"
+    if kind in SENT:
+        return f"{SENT[kind]}({name})"
+    # As it travels: a cast may drop something, or keep what does not travel, as that of xml does.
+    text = f"{name}::text" if kind in CAST | TEXTS else f"format('%L', {name})"
     if same_encoding:
-        return f'{name} COLLATE "C"' if kind in TEXTS else f'{name}::text COLLATE "C"'
-    return f"convert_to({name}::text, 'UTF8')"
+        return f'{name if kind in TEXTS else text} COLLATE "C"'
+    return f"convert_to({text}, 'UTF8')"
 
 
 def _format(table: Table) -> str:

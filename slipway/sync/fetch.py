@@ -27,11 +27,11 @@ AGAIN = "run it again"
 MD5 = re.compile("[0-9a-f]{32}")
 
 
-class Doubtful(ObjectError):
-    """Say that content does not have what may be its MD5; whatever else arrives may tell."""
+class Doubtful(Exception):
+    """Tell that content does not have what may be its MD5; whatever else arrives may tell."""
 
     def __init__(self, there: Object, etags_of: list[str]) -> None:
-        super().__init__(there.name, "arrived with other content", AGAIN)
+        super().__init__()
         self.there = there
         self.etags = etags_of
 
@@ -148,7 +148,7 @@ class Fetcher:
                 stamp = file.land(download.modified, self._before.get(there.name))
             except BaseException as error:
                 # What a cut connection or Ctrl-C leaves of a large file, the next try goes on with.
-                if not resumable or isinstance(error, ObjectError | OSError):
+                if not resumable or isinstance(error, ObjectError | OSError | Doubtful):
                     file.discard()
                 raise
         self._tally.arrived(there.size)

@@ -40,10 +40,24 @@ def test_rows_are_copied_in_binary_where_that_means_the_same_elsewhere() -> None
 
 def test_a_fingerprint_sees_every_value() -> None:
     (sql,) = tables.fingerprints([LARGE, SMALL])
-    assert 'ROW(id, "Odd" COLLATE "C", made::text COLLATE "C")' in sql
+    assert 'ROW(int8send(id), "Odd" COLLATE "C", made::text COLLATE "C")' in sql
+    assert "ROW(format('%L', tags) COLLATE \"C\")" in sql
     assert sql.count("UNION ALL") == 1
     (wide,) = tables.fingerprints([LARGE], same_encoding=False)
-    assert "ROW(id, convert_to(\"Odd\"::text, 'UTF8'), convert_to(made::text, 'UTF8'))" in wide
+    rest = "convert_to(\"Odd\"::text, 'UTF8'), convert_to(made::text, 'UTF8')"
+    assert f"ROW(int8send(id), {rest})" in wide
+
+
+def test_each_row_is_hashed_so_that_exchanged_values_count() -> None:
+    def total(*key: str) -> str:
+        return tables.fingerprinted(replace(LARGE, key=key), same_encoding=True)
+
+    row = 'ROW(int8send(id), "Odd" COLLATE "C", made::text COLLATE "C")'
+    assert total("id") == f"hash_record_extended({row}, id::int8)"
+    seed = 'hash_record_extended(ROW(int8send(id), "Odd" COLLATE "C"), 0)'
+    assert total("id", '"Odd"') == f"hash_record_extended({row}, {seed})"
+    once = f"hash_record_extended({row}, 0)"
+    assert total() == f"hash_record_extended(ROW(int8send({once})), 0)"
 
 
 def test_a_table_without_columns_is_counted() -> None:
