@@ -24,13 +24,20 @@ class CopyDiffers(DatabaseError):
 
 
 @contextmanager
-def removed_on_failure(shell: Shell, ends: Ends, report: Callable[[str], object]) -> Iterator[None]:
-    """Drop the arriving database where the context ends with an error, Ctrl-C included."""
+def removed_on_failure(
+    shell: Shell, ends: Ends, session: str, report: Callable[[str], object]
+) -> Iterator[None]:
+    """Drop the arriving database where the context ends with an error, Ctrl-C included.
+
+    Not where another push took over meanwhile, since the `session` that kept it off was lost.
+    """
     try:
         yield
     except BaseException:
         try:
-            Client(shell, ends.target).query(statements.drop(ends.names.incoming))
+            [[ours]] = Client(shell, ends.target).query(statements.drop_ours(ends.names, session))
+            if ours != "t":
+                report("another push runs by now: what arrives there is let alone")
         except SlipwayError as error:
             report(f"{ends.names.incoming} stays until the next push: {error.line()}")
         raise
@@ -42,10 +49,9 @@ def created(
     admin: Session,
     ends: Ends,
     found: Facts,
-    warn: Callable[[str], object],
     template: str = "",
 ) -> Iterator[Callable[[], None]]:
-    """Create the arriving database with the live one's settings, and the extensions in it.
+    """Create the arriving database in the live one's form, and the extensions in it.
 
     It is empty, or a copy of the `template`. What is yielded waits until it is there: `admin` is
     busy with it until then.
@@ -65,7 +71,6 @@ def created(
             waited = True
             raise
         waited = True
-        _inherit(admin, ends, warn)
         if found.untrusted and not template:
             _extend(shell, ends, found)
 
@@ -78,8 +83,11 @@ def created(
                 admin.receive()
 
 
-def _inherit(admin: Session, ends: Ends, warn: Callable[[str], object]) -> None:
-    """Give the arriving database the live one's settings, but for those of another's right."""
+def inherit(admin: Session, ends: Ends, warn: Callable[[str], object]) -> None:
+    """Give the arriving database the live one's settings, but for those of another's right.
+
+    Last of all, since they concern whoever connects.
+    """
     found = [statement for (statement,) in admin.query(statements.inherited(ends.names))]
     admin.post(*found)
     errors: list[StatementError] = []

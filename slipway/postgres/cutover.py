@@ -13,7 +13,7 @@ from slipway.postgres.facts import check_prepared
 from slipway.postgres.names import Names
 from slipway.postgres.renaming import Switch
 from slipway.postgres.server import Client, Server
-from slipway.postgres.session import Session
+from slipway.postgres.session import Session, StatementError
 from slipway.postgres.switch import switch
 
 # A run that was killed lets go of its lease as soon as the server notices.
@@ -38,11 +38,18 @@ class Cutover:
     warn: Callable[[str], object]
     check: Check
     kept: bool = False
+    session: str = ""  # the number by which the server knows `admin`
 
-    def take_lease(self) -> None:
-        """Become the only run that changes these databases; raises DatabaseError."""
+    def take_lease(self) -> str:
+        """Become the only run that changes these databases; return the session's number.
+
+        Raises DatabaseError.
+        """
         deadline = time.monotonic() + LEASE_SECONDS
-        while self.admin.query(statements.lease(self.names)) != [["t"]]:
+        while True:
+            [[ours, session]] = self.admin.query(statements.lease(self.names))
+            if ours == "t":
+                return session
             if time.monotonic() > deadline:
                 raise DatabaseError(
                     self.server.where, "another push to this database runs", "wait for it"
@@ -55,6 +62,11 @@ class Cutover:
         It serves where no other does.
         """
         names, there = self.names, self.databases()
+        half = {name for (name,) in self.admin.query(statements.HALF_DROPPED)}
+        for name in {names.previous, names.outdated} & half:
+            self.warn(f"{name} was dropped half, and is of no use: it is removed")
+            self.admin.query(statements.drop(name))
+            there.discard(name)
         if names.live not in there and names.previous in there:
             self.warn(f"{names.live} was missing: {names.previous} takes its place again")
             self.admin.query(statements.rename(names.previous, names.live))
@@ -63,7 +75,7 @@ class Cutover:
             self.warn(f"a push was killed before: {names.incoming} is removed")
             self.admin.query(statements.drop(names.incoming))
         if names.outdated in there and names.previous in there:
-            self.admin.query(statements.drop(names.outdated))
+            self._drop(names.outdated)
         elif names.outdated in there:
             self.admin.query(statements.rename(names.outdated, names.previous))
             there.add(names.previous)
@@ -83,13 +95,20 @@ class Cutover:
         if kept:
             try:
                 self.admin.query(statements.drop(self.names.outdated))
-            except (SlipwayError, KeyboardInterrupt):
+            except SlipwayError as error:
+                more = f"{self.names.outdated} stays until the next run: {error.what}"
+                self._note(f"the switch is made; {more}")
+            except KeyboardInterrupt:
                 self._note(f"the switch is made; the next run removes {self.names.outdated}")
         return downtime
 
     def undo(self) -> float:
         """Let the previous database serve, keep the present one; return the downtime in ms."""
         self.check_previous()
+        if [self.names.previous] in self.admin.query(statements.CLOSED):
+            what = f"{self.names.previous} takes no connections"
+            hint = "ALTER DATABASE … ALLOW_CONNECTIONS true lets it"
+            raise DatabaseError(self.server.where, what, hint)
         [[count]] = self.admin.query(statements.prepared(self.names) + ";")
         check_prepared(self.server.where, self.names, int(count))
         with suppress(SlipwayError):
@@ -154,7 +173,15 @@ class Cutover:
     def drop_previous(self) -> None:
         """Drop the previous database; raises DatabaseError where none is kept."""
         self.check_previous()
-        self.admin.query(statements.drop(self.names.previous))
+        self._drop(self.names.previous)
+
+    def _drop(self, name: str) -> None:
+        """Drop a database that nobody needs; raises DatabaseError."""
+        try:
+            self.admin.query(statements.drop(name))
+        except StatementError as error:
+            hint = "connect to it, drop there what holds it, then run it again"
+            raise DatabaseError(self.server.where, error.what, hint) from None
 
 
 @contextmanager
@@ -176,7 +203,7 @@ def opened(
         held or nullcontext(lambda: None) as check,
     ):
         cutover = Cutover(shell, server, names, admin, second, warn, check)
-        cutover.take_lease()
+        cutover = replace(cutover, session=cutover.take_lease())
         yield replace(cutover, kept=cutover.tidy())
         admin.end()
         second.end()

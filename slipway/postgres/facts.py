@@ -28,6 +28,7 @@ class Source:
     collation: str = ""
     superuser: bool = True
     event_triggers: bool = False
+    tables: int = 0
 
     @classmethod
     def read(cls, answer: str) -> "Source":
@@ -54,6 +55,7 @@ class Target:
     roles: tuple[str, ...] = ()
     clients: int = 0
     prepared: int = 0
+    replicated: tuple[str, ...] = ()
     log: int = 0
     requires: dict[str, list[str]] | None = None
 
@@ -101,6 +103,9 @@ def check(where: str, found: Facts, names: Names, hint: str) -> None:
         what = f"the server has no role {', '.join(roles)}, which policies name"
         raise DatabaseError(where, what, "create it there, or drop those policies")
     check_prepared(where, names, target.prepared)
+    if target.replicated:
+        what = f"{names.live} cannot be replaced under its {', '.join(target.replicated)}"
+        raise DatabaseError(where, what, "drop it, and make it anew after the switch")
     if source.event_triggers:
         what = "the source has event triggers, which only an administrator may create"
         raise DatabaseError(where, what, "drop them there")
@@ -120,6 +125,13 @@ def check_prepared(where: str, names: Names, count: int) -> None:
     if count:
         what = f"{names.live} has prepared transactions ({count}), and cannot be switched"
         raise DatabaseError(where, what, "COMMIT PREPARED or ROLLBACK PREPARED: pg_prepared_xacts")
+
+
+def check_tables(where: str, found: Facts, names: Names, there: int) -> None:
+    """Raise DatabaseError where nothing would take the place of something."""
+    if there and not found.source.tables:
+        what = f"there is no table, and {names.live} has {there}"
+        raise DatabaseError(where, what, "is this the right database? 'migrate' makes its tables")
 
 
 def room(count: int, target: Target) -> float:

@@ -65,12 +65,12 @@ def move(
     ):
         step = Move(shell, console, ends, opened, source)
         known = step.check(excluded)
-        with beside.removed_on_failure(shell, ends, console.warn):
+        with beside.removed_on_failure(shell, ends, opened.session, console.warn):
             copied = step.arrive(known)
             # It may be connected to one of the databases that are renamed.
             source.close()
             opened.check()
-            downtime = switched(console, opened)
+            downtime = switched(console, ends, opened)
     return Moved(copied.content, copied.sent, downtime, ends.names.previous, copied.reused)
 
 
@@ -89,23 +89,24 @@ def restore_file(
     dumpfile.check(path)
     with cutover.opened(shell, ends.target, ends.names, console.warn, held) as opened:
         found = _facts_of_file(ends, opened, path)
-        with beside.removed_on_failure(shell, ends, console.warn):
+        with beside.removed_on_failure(shell, ends, opened.session, console.warn):
             with console.progress(of_bytes=True) as progress:
                 task = progress.add_task("Restore", total=None)
-                with beside.created(shell, opened.admin, ends, found, console.warn) as ready:
+                with beside.created(shell, opened.admin, ends, found) as ready:
                     ready()
                 sent = dumpfile.restore(shell, ends, path, lambda n: progress.advance(task, n))
             with console.step("Count all rows") as notes:
                 content = beside.count(shell, ends, found)
                 notes.append(content.counted)
             opened.check()
-            downtime = switched(console, opened)
+            downtime = switched(console, ends, opened)
     return Moved(content, sent, downtime, ends.names.previous)
 
 
-def switched(console: Console, opened: Cutover) -> float:
+def switched(console: Console, ends: Ends, opened: Cutover) -> float:
     """Put the copy in the place of the live database and return the downtime in ms."""
     with console.step(f"Switch to it, keep the old one as {opened.names.previous}"):
+        beside.inherit(opened.admin, ends, console.warn)
         return opened.arrive()
 
 
@@ -150,6 +151,7 @@ class Move:
         with self.console.step("Check versions, extensions and room on both sides") as notes:
             second.connect(ends.names.live)
             second.post(statements.IMPATIENT, statements.MIGRATIONS, tables.TABLES)
+            second.post(statements.GIVEN)
             second.connect()
             admin.post(statements.target_facts(ends.names, ends.owner))
             admin.post(_ask_machine(ends.target))
@@ -166,14 +168,18 @@ class Move:
             facts.check(ends.target.where, found, ends.names, ends.hint)
             left_out = _excluded(self.source, excluded)
             try:
-                _, live, listed = second.collect(3)
+                _, live, listed, given = second.collect(4)
             except StatementError:
                 # Somebody holds a table locked.
-                live, listed = [], []
+                live, listed, given = [], [], []
+            facts.check_tables(ends.source.where, found, ends.names, len(listed))
             notes.extend(facts.notes(found))
         words = compare.PULLED if ends.pull else compare.PUSHED
         for text in compare.migrations(migrations, live, words):
             self.console.warn(text)
+        if given:
+            which = ", ".join(what for (what,) in given)
+            self.console.warn(f"{ends.names.live} has what the copy will not have: {which}")
         return Known(found, left_out, tables.read(listed), self.opened.kept)
 
     def arrive(self, known: Known) -> Filled:
@@ -215,11 +221,11 @@ class Move:
         if not known.kept or known.excluded:
             return None
         admin, found = self.opened.admin, known.found
-        given = (self.shell, admin, self.ends, found, self.source, advance, self.console.warn)
+        given = (self.shell, admin, self.ends, found, self.source, advance)
         return Renewal(*given).run()
 
     def _filled(self, known: Known, advance: Callable[[int], object]) -> Filled:
-        given = (self.shell, self.opened.admin, self.ends, known.found, self.console.warn)
+        given = (self.shell, self.opened.admin, self.ends, known.found)
         with beside.created(*given) as ready:
             return beside.fill(
                 self.shell, self.ends, known.found, self.source, ready, advance,

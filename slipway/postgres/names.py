@@ -7,6 +7,8 @@ from slipway.postgres.quoting import LONGEST_NAME, identifier
 
 INCOMING, PREVIOUS, OUTDATED = SUFFIXES = ("__incoming", "__previous", "__outdated")
 
+ADMINISTRATION = "postgres"
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -20,6 +22,9 @@ class Names:
             what = f"the name {self.live!r} leaves no room for {self.previous!r} beside it"
             raise DatabaseError("", what, f"a database may have up to {longest} bytes in its name")
         identifier(self.live)
+        if self.live == ADMINISTRATION:
+            what = f"{self.live} is where administrators connect, and cannot be renamed meanwhile"
+            raise DatabaseError("", what, "keep the site's data in a database of its own")
 
     @property
     def incoming(self) -> str:

@@ -43,13 +43,14 @@ def undoing(names: Names) -> Switch:
     return Switch(names.live, names.previous, steps)
 
 
-def renames(switch: Switch, patience: str) -> str:
+def renames(switch: Switch, patience: str, locked: str) -> str:
     """Write the switch: one message, so one transaction, between two readings of the clock.
 
-    Where the server refuses it, or does not manage it within `patience`, the last row holds
-    `refused`, the SQLSTATE and the server's words.
+    Where the server refuses it, or does not manage it within `patience`, or waits longer than
+    `locked` for a lock, the last row holds `refused`, the SQLSTATE and the server's words.
     """
     message = ["BEGIN", f"SET LOCAL statement_timeout = {literal(patience)}"]
+    message += [f"SET LOCAL lock_timeout = {literal(locked)}"]
     message += [
         f"ALTER DATABASE {identifier(old)} RENAME TO {identifier(new)}" for old, new in switch.steps
     ]

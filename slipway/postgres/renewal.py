@@ -37,7 +37,6 @@ class Renewal:
     found: Facts
     source: Session
     progress: Callable[[int], object]
-    warn: Callable[[str], object]
 
     def run(self) -> Filled | None:
         """Fill the arriving database; nothing, where that is not worth it or does not work.
@@ -102,7 +101,7 @@ class Renewal:
         known = Reuse(self.shell, ends, names.incoming, True, candidates=candidates)
         asked = self.source.post(*beside.content(others, self.found))
         try:
-            made = (self.shell, self.admin, ends, self.found, self.warn, names.previous)
+            made = (self.shell, self.admin, ends, self.found, names.previous)
             with beside.created(*made) as ready:
                 known.compare(snapshot, ready)
         finally:

@@ -1,7 +1,9 @@
 """Run PostgreSQL's programs in a container, on this machine or on a host."""
 
+import os
 import secrets
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -30,6 +32,7 @@ SYSTEM = "system"
 PATIENCE = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
 PATIENCE += " -c default_transaction_read_only=off"
 MEMORY = "/dev/shm"  # noqa: S108
+DAY = 24 * 3600
 # What a run that was killed has left there is removed by one of a later day.
 KEEP = f"""umask 077; cat >"$1"
 find {MEMORY} -maxdepth 1 -name 'slipway-*.p*' -user "$(id -un)" -mtime +0 -delete"""
@@ -94,7 +97,9 @@ class Server:
         if not self.address:
             return ["exec"]
         at = self.address
-        words = ["run", "--rm", "--network=host", "--env", f"PGHOST={at.host}"]
+        # Without a log, in which all rows would lie on the disk.
+        words = ["run", "--rm", "--log-driver=none", "--network=host"]
+        words += ["--env", f"PGHOST={at.host}"]
         words += ["--env", f"PGPORT={at.port}", "--env", f"PGSSLMODE={at.sslmode or 'prefer'}"]
         if self.root_file:
             words += ["--volume", f"{self.root_file}:{ROOT_FILE}:ro"]
@@ -170,7 +175,8 @@ def reached(shell: Shell, found: Server) -> Iterator[Server]:
     password = found.address.password.reveal().replace("\\", "\\\\").replace(":", "\\:")
     line = Secret(f"*:*:*:*:{password}\n")
     if not found.host:
-        folder = MEMORY if Path(MEMORY).is_dir() else None
+        folder = MEMORY if Path(MEMORY).is_dir() else tempfile.gettempdir()
+        _sweep(Path(folder))
         with tempfile.NamedTemporaryFile(dir=folder, prefix="slipway-", suffix=".pgpass") as file:
             file.write(line.reveal().encode())
             file.flush()
@@ -188,6 +194,15 @@ def reached(shell: Shell, found: Server) -> Iterator[Server]:
         # What went wrong before is what is told of.
         with suppress(HostError):
             ssh.run(shell, found.host, "rm", "-f", f"{path}.pgpass", f"{path}.pem", check=False)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a run that was killed has left here on an earlier day."""
+    for path in folder.glob("slipway-*.pgpass"):
+        with suppress(OSError):
+            status = path.stat()
+            if status.st_uid == os.geteuid() and status.st_mtime < time.time() - DAY:
+                path.unlink()
 
 
 def _keep(shell: Shell, host: Host, path: str, content: bytes | Secret) -> None:

@@ -20,6 +20,7 @@ OWNED = {
     "pg_statistic_ext": "stxowner", "pg_ts_config": "cfgowner", "pg_ts_dict": "dictowner",
 }  # fmt: skip
 # Lists are stored quoted: quoting them again would make one name of them.
+DEFAULT_TABLESPACE = "pg_default"
 LISTS = "'search_path', 'session_preload_libraries', 'local_preload_libraries', 'temp_tablespaces'"
 
 OWN = """n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (
@@ -81,6 +82,9 @@ FROM pg_largeobject o;
 # Whoever holds a table of the site for himself shall not hold up a push as well.
 IMPATIENT = "SET lock_timeout = '5s';"
 DATABASES = "SELECT datname FROM pg_database;"
+# What a DROP that was interrupted leaves: nobody can connect to it any more.
+HALF_DROPPED = "SELECT datname FROM pg_database WHERE datconnlimit = -2;"
+CLOSED = "SELECT datname FROM pg_database WHERE datconnlimit = -2 OR NOT datallowconn;"
 SIZE = "SELECT pg_database_size(current_database());"
 
 MIGRATIONS = """
@@ -90,7 +94,7 @@ SELECT app || '.' || name FROM django_migrations;
 \\endif
 """
 
-SOURCE_FACTS = """
+SOURCE_FACTS = f"""
 SELECT json_build_object(
     'version', current_setting('server_version_num')::int,
     'encoding', pg_encoding_to_char(d.encoding),
@@ -98,16 +102,31 @@ SELECT json_build_object(
     'large_objects', EXISTS (SELECT FROM pg_largeobject_metadata),
     'superuser', current_setting('is_superuser') = 'on',
     'collation', d.datcollate,
+    'tables', (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {OWN}),
     'event_triggers', EXISTS (SELECT FROM pg_event_trigger t WHERE NOT EXISTS (
         SELECT FROM pg_depend e WHERE e.classid = 'pg_event_trigger'::regclass
             AND e.objid = t.oid AND e.deptype = 'e')),
     'roles', (SELECT coalesce(json_agg(DISTINCT pg_get_userbyid(s.refobjid)), '[]')
         FROM pg_shdepend s WHERE s.dbid = d.oid AND s.deptype = 'r'),
     'extensions', (SELECT coalesce(
-            json_object_agg(e.extname, n.nspname ORDER BY e.oid), '{}')
+            json_object_agg(e.extname, n.nspname ORDER BY e.oid), '{{}}')
         FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
         WHERE e.extname <> 'plpgsql'))
 FROM pg_database d WHERE d.datname = current_database();
+"""
+# What is said in a database that none of its tables tells of: grants, and who is told of changes.
+GIVEN = f"""
+SELECT 'grant to ' || g.role FROM (
+    SELECT DISTINCT pg_get_userbyid(a.grantee) AS role FROM pg_class c
+        JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) a
+        WHERE {OWN} AND a.grantee NOT IN (0, c.relowner)
+    UNION SELECT pg_get_userbyid(a.grantee) FROM pg_namespace n, aclexplode(n.nspacl) a
+        WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+            AND a.grantee NOT IN (0, n.nspowner)
+    UNION SELECT pg_get_userbyid(a.grantee) FROM pg_default_acl d, aclexplode(d.defaclacl) a
+        WHERE a.grantee NOT IN (0, d.defaclrole)) AS g
+UNION ALL SELECT 'publication ' || pubname FROM pg_publication ORDER BY 1;
 """
 
 
@@ -117,6 +136,15 @@ def prepared(names: Names) -> str:
     return f"SELECT count(*) FROM pg_prepared_xacts WHERE database IN ({both})"
 
 
+def replicated(names: Names) -> str:
+    """Ask for the subscriptions and slots that hold what serves, or what is kept, by its number."""
+    both = f"({literal(names.live)}, {literal(names.previous)})"
+    return f"""
+SELECT 'subscription ' || s.subname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
+    WHERE d.datname IN {both}
+UNION ALL SELECT 'slot ' || slot_name FROM pg_replication_slots WHERE database IN {both}"""
+
+
 def target_facts(names: Names, role: str) -> str:
     """Ask the target what is there: database, role, extensions, settings."""
     return f"""
@@ -124,10 +152,12 @@ SELECT json_build_object(
     'version', current_setting('server_version_num')::int,
     'roles', (SELECT json_agg(rolname) FROM pg_roles),
     'prepared', ({prepared(names)}),
+    'replicated', (SELECT coalesce(json_agg(r.what), '[]') FROM ({replicated(names)}) AS r (what)),
     'clients', (SELECT count(*) FROM pg_stat_activity
         WHERE datname = {literal(names.live)} AND application_name <> {literal(APPLICATION)}),
     'role', EXISTS (SELECT FROM pg_roles WHERE rolname = {literal(role)}),
-    'live', (SELECT to_jsonb(d) || jsonb_build_object('name', pg_encoding_to_char(d.encoding))
+    'live', (SELECT to_jsonb(d) || jsonb_build_object('name', pg_encoding_to_char(d.encoding),
+            'tablespace', (SELECT spcname FROM pg_tablespace s WHERE s.oid = d.dattablespace))
         FROM pg_database d WHERE d.datname = {literal(names.live)}),
     'extensions', (SELECT json_object_agg(v.name, v.trusted)
         FROM pg_available_extension_versions v
@@ -151,8 +181,29 @@ def analyze(names: Sequence[str]) -> str:
 
 
 def lease(names: Names) -> str:
-    """Try to become the only push to this database; the answer is `t` or `f`."""
-    return f"SELECT pg_try_advisory_lock(hashtextextended({literal('slipway ' + names.live)}, 0));"
+    """Try to become the only push to this database; the answer is `t` or `f`, and the session."""
+    return f"SELECT pg_try_advisory_lock({_key(names)}), pg_backend_pid();"
+
+
+def drop_ours(names: Names, session: str) -> str:
+    """Drop what arrives, unless another push has become the only one, and made it.
+
+    The answer is `f` then. Source of how such locks are told: the chapter "pg_locks" of
+    PostgreSQL's manual.
+    """
+    return f"""
+SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = {int(session)} AND granted
+    AND (classid::bigint << 32 | objid::bigint) = {_key(names)})
+    OR pg_try_advisory_lock({_key(names)}) AS ours \\gset
+\\if :ours
+{drop(names.incoming)}
+\\endif
+SELECT :'ours';
+"""
+
+
+def _key(names: Names) -> str:
+    return f"hashtextextended({literal('slipway ' + names.live)}, 0)"
 
 
 def number(database: str) -> str:
@@ -187,7 +238,7 @@ def create(database: str, owner: str, live: dict[str, object]) -> str:
     words = f"CREATE DATABASE {identifier(database)} OWNER {identifier(owner)}"
     words += f" TEMPLATE template0 ENCODING {literal(str(live['name']))}"
     words += f" LC_COLLATE {literal(str(live['datcollate']))}"
-    words += f" LC_CTYPE {literal(str(live['datctype']))}"
+    words += f" LC_CTYPE {literal(str(live['datctype']))}{_tablespace(live)}"
     locale = literal(str(live.get("datlocale") or live.get("daticulocale") or ""))
     if live.get("datlocprovider") == "i":
         words += f" LOCALE_PROVIDER icu ICU_LOCALE {locale}"
@@ -204,8 +255,13 @@ def create(database: str, owner: str, live: dict[str, object]) -> str:
 def create_from(template: str, database: str, owner: str, live: dict[str, object]) -> str:
     """Create a database as a copy of another one, to which nobody may be connected."""
     words = f"CREATE DATABASE {identifier(database)} OWNER {identifier(owner)}"
-    words += f" TEMPLATE {identifier(template)} STRATEGY FILE_COPY"
+    words += f" TEMPLATE {identifier(template)} STRATEGY FILE_COPY{_tablespace(live)}"
     return f"{words} CONNECTION LIMIT {live['datconnlimit']};"
+
+
+def _tablespace(live: dict[str, object]) -> str:
+    name = str(live.get("tablespace") or DEFAULT_TABLESPACE)
+    return "" if name == DEFAULT_TABLESPACE else f" TABLESPACE {identifier(name)}"
 
 
 def renewable(live: str, owner: str) -> str:
@@ -271,7 +327,9 @@ def inherited(names: Names) -> str:
 SELECT CASE WHEN r.rolname IS NULL THEN format('ALTER DATABASE %I SET ', {incoming})
     ELSE format('ALTER ROLE %I IN DATABASE %I SET ', r.rolname, {incoming}) END
     || split_part(s.one, '=', 1) || ' TO '
-    || CASE WHEN split_part(s.one, '=', 1) IN ({LISTS}) THEN substr(s.one, strpos(s.one, '=') + 1)
+    || CASE WHEN split_part(s.one, '=', 1) IN ({LISTS})
+       THEN regexp_replace(substr(s.one, strpos(s.one, '=') + 1),
+            '(^|, )""(?=,|$)', '\\1' || repeat(chr(39), 2), 'g')
        ELSE quote_literal(substr(s.one, strpos(s.one, '=') + 1)) END || ';'
 FROM pg_database d JOIN pg_db_role_setting c ON c.setdatabase = d.oid
     LEFT JOIN pg_roles r ON r.oid = c.setrole, unnest(c.setconfig) AS s (one)
@@ -283,7 +341,11 @@ UNION ALL
 SELECT format('GRANT %s ON DATABASE %I TO %s%s;', a.privilege_type, {incoming},
     CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
     CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = {live} AND a.grantee <> d.datdba;
+FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = {live} AND a.grantee <> d.datdba
+UNION ALL
+SELECT format('COMMENT ON DATABASE %I IS %L;', {incoming}, c.description)
+FROM pg_shdescription c JOIN pg_database d ON d.oid = c.objoid
+WHERE d.datname = {live} AND c.classoid = 'pg_database'::regclass;
 """
 
 

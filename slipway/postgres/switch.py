@@ -1,6 +1,7 @@
 """Put the database that arrived in the place of the one that serves."""
 
 import time
+from contextlib import suppress
 
 from slipway.errors import DatabaseError
 from slipway.postgres.renaming import Switch, end_all, end_resting, renames
@@ -10,9 +11,13 @@ POLITE_SECONDS = 1.0
 GENTLE_SECONDS, GENTLE_ATTEMPTS = 0.25, 8
 FORCED_SECONDS = 10.0
 PAUSE = 0.02
-# New connections wait as long as an attempt lasts, so it is given up early.
-POLITE, GENTLE, FORCED = "20ms", "250ms", "0"
-OBJECT_IN_USE, QUERY_CANCELED = "55006", "57014"
+# New connections wait as long as an attempt lasts, or waits for a lock: it is given up early.
+POLITE, GENTLE, FORCED = ("20ms", "15ms"), ("250ms", "200ms"), ("0", "500ms")
+OBJECT_IN_USE, QUERY_CANCELED, LOCKED = "55006", "57014", "55P03"
+
+
+class Blocked(Exception):
+    """Tell that somebody holds a lock on one of the databases themselves."""
 
 
 def switch(admin: Session, second: Session, step: Switch) -> float:
@@ -43,8 +48,9 @@ def _politely(admin: Session, step: Switch) -> float | None:
     deadline = time.monotonic() + POLITE_SECONDS
     while time.monotonic() < deadline:
         admin.query(end_resting(step))
-        for begin, end in _attempt(admin, step, POLITE):
-            return end - begin
+        with suppress(Blocked):
+            for begin, end in _attempt(admin, step, POLITE):
+                return end - begin
         time.sleep(PAUSE)
     return None
 
@@ -52,7 +58,9 @@ def _politely(admin: Session, step: Switch) -> float | None:
 def _gently(admin: Session, second: Session, step: Switch) -> float | None:
     for _ in range(GENTLE_ATTEMPTS):
         second.post(end_all(step, GENTLE_SECONDS, idle=True))
-        moments = _attempt(admin, step, GENTLE)
+        moments: list[tuple[float, float]] = []
+        with suppress(Blocked):
+            moments = _attempt(admin, step, GENTLE)
         second.receive()
         for begin, end in moments:
             return end - begin
@@ -62,11 +70,20 @@ def _gently(admin: Session, second: Session, step: Switch) -> float | None:
 
 
 def _by_force(admin: Session, second: Session, step: Switch) -> float:
+    try:
+        # What holds such a lock may be connected to another database, and is not ended.
+        for begin, end in _attempt(admin, step, GENTLE):
+            return end - begin
+    except Blocked:
+        what = "somebody's open transaction has changed the database itself (GRANT, COMMENT, ALTER)"
+        hint = "end it: SELECT * FROM pg_stat_activity WHERE xact_start IS NOT NULL"
+        raise DatabaseError(step.live, what, f"the old database serves on; {hint}") from None
     second.post(end_all(step, FORCED_SECONDS))
     moments: list[tuple[float, float]] = []
-    begin = time.monotonic()
-    while not moments and time.monotonic() < begin + FORCED_SECONDS:
-        moments += _attempt(admin, step, FORCED)
+    deadline = time.monotonic() + FORCED_SECONDS
+    while not moments and time.monotonic() < deadline:
+        with suppress(Blocked):
+            moments += _attempt(admin, step, FORCED)
     began = float(second.receive()[0][0])
     if moments:
         return moments[0][1] - began
@@ -74,12 +91,17 @@ def _by_force(admin: Session, second: Session, step: Switch) -> float:
     raise DatabaseError(step.live, what, "the old database serves on; try it at a calmer time")
 
 
-def _attempt(admin: Session, step: Switch, patience: str) -> list[tuple[float, float]]:
-    """Try the switch; return the moments of its begin and end, nothing where it failed."""
-    rows = admin.query(renames(step, patience))
+def _attempt(admin: Session, step: Switch, patience: tuple[str, str]) -> list[tuple[float, float]]:
+    """Try the switch; return the moments of its begin and end, nothing where it failed.
+
+    Raises Blocked where it waited for a lock.
+    """
+    rows = admin.query(renames(step, *patience))
     if rows[-1][0] != "refused":
         return [(float(rows[0][0]), float(rows[1][0]))]
     _, state, words = rows[-1]
     if state in {OBJECT_IN_USE, QUERY_CANCELED}:
         return []
+    if state == LOCKED:
+        raise Blocked
     raise DatabaseError(step.live, words, "the old database serves on")

@@ -11,5 +11,7 @@ def test_the_three_names() -> None:
 
 def test_a_name_that_the_server_would_cut_off_is_refused() -> None:
     assert Names("x" * 53)
+    with pytest.raises(DatabaseError, match="postgres is where administrators connect"):
+        Names("postgres")
     with pytest.raises(DatabaseError, match=r"leaves no room for 'xxx.*up to 53 bytes"):
         Names("x" * 54)

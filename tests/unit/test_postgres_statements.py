@@ -15,12 +15,12 @@ LIVE = {
 
 def test_the_switch_is_one_message_between_two_readings_of_the_clock() -> None:
     step = renaming.arrival(Names("a"), previous=False)
-    message, _, rest = renaming.renames(step, "20ms").partition("COMMIT;")
+    message, _, rest = renaming.renames(step, "20ms", "15ms").partition("COMMIT;")
     first, *lines = message.splitlines()
     # A psql before 15 shows no other answer of a message than its last.
     assert first == f"{renaming.NOW};"
     assert all(line.endswith("\\;") for line in lines)
-    assert lines[2:] == [
+    assert lines[3:] == [
         'ALTER DATABASE "a" RENAME TO "a__previous"\\;',
         'ALTER DATABASE "a__incoming" RENAME TO "a"\\;',
     ]

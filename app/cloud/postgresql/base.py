@@ -47,6 +47,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
                     raise
                 time.sleep(PAUSE_SECONDS)
 
+    def connect(self) -> None:
+        """Connect; once more where the connection was ended before anything was asked over it."""
+        persist(super().connect)
+
     def init_connection_state(self) -> None:
         """Forget what was remembered of another database that had this name before."""
         super().init_connection_state()
@@ -58,6 +62,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def renew(self) -> None:
         """Take another connection in the place of one that was ended, in the same mode."""
+        persist(self._renew)
+
+    def _renew(self) -> None:
         autocommit = self.autocommit
         with suppress(base.Database.Error):
             self.connection.close()
@@ -78,7 +85,7 @@ def forget() -> None:
 
 
 def again(execute: Callable, sql: str, params: object, many: bool, context: dict):
-    """Run a statement, and once more where the server had ended the connection before it."""
+    """Run a statement, and again where the server had ended the connection before it."""
     wrapper = context["connection"]
     untouched = wrapper.connection.info.transaction_status == TransactionStatus.IDLE
     try:
@@ -86,14 +93,31 @@ def again(execute: Callable, sql: str, params: object, many: bool, context: dict
     except OperationalError as error:
         if not untouched or many or not was_ended(error):
             raise
-    wrapper.renew()
-    context["cursor"].cursor = wrapper.create_cursor()
-    return execute(sql, params, many, context)
+
+    def once_more() -> object:
+        wrapper.renew()
+        context["cursor"].cursor = wrapper.create_cursor()
+        return execute(sql, params, many, context)
+
+    return persist(once_more)
 
 
-def was_ended(error: OperationalError) -> bool:
+def persist(work: Callable) -> object:
+    """Do what can be done again where a connection is ended, for a moment: the next may be, too."""
+    deadline = time.monotonic() + CONNECT_SECONDS
+    while True:
+        try:
+            return work()
+        except (OperationalError, base.Database.OperationalError) as error:
+            if not was_ended(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(PAUSE_SECONDS)
+
+
+def was_ended(error: Exception) -> bool:
     """Return whether the server said that it ended the connection."""
-    return getattr(error.__cause__, "sqlstate", None) == ADMIN_SHUTDOWN or ENDED in str(error)
+    states = {getattr(one, "sqlstate", None) for one in (error, error.__cause__)}
+    return ADMIN_SHUTDOWN in states or ENDED in str(error)
 
 
 def passes(said: str) -> bool:

@@ -1,4 +1,5 @@
 from types import SimpleNamespace
+from unittest.mock import patch
 
 from django.db import OperationalError
 from django.test import SimpleTestCase
@@ -29,9 +30,9 @@ def ended() -> OperationalError:
 
 
 class AgainTests(SimpleTestCase):
-    def ask(self, status: TransactionStatus, error: Exception, many: bool = False) -> str:
+    def ask(self, status: TransactionStatus, *errors: Exception, many: bool = False) -> str:
         self.wrapper = Connection(status)
-        cursor, failures = SimpleNamespace(cursor="old"), [error]
+        cursor, failures = SimpleNamespace(cursor="old"), list(errors)
 
         def execute(*_args: object) -> str:
             if failures:
@@ -44,6 +45,27 @@ class AgainTests(SimpleTestCase):
     def test_a_statement_outside_of_a_transaction_is_repeated(self) -> None:
         self.assertEqual(self.ask(TransactionStatus.IDLE, ended()), "new")
         self.assertEqual(self.wrapper.renewed, 1)
+
+    def test_a_connection_that_is_ended_again_is_taken_anew_again(self) -> None:
+        self.assertEqual(self.ask(TransactionStatus.IDLE, *(ended() for _ in range(3))), "new")
+        self.assertEqual(self.wrapper.renewed, 3)
+
+    def test_what_is_ended_again_and_again_is_given_up(self) -> None:
+        with patch.object(base, "CONNECT_SECONDS", 0.1), self.assertRaises(OperationalError):
+            base.persist(self.end)
+
+    def end(self) -> None:
+        raise errors.AdminShutdown
+
+    def test_a_connection_may_be_ended_before_anything_is_asked_over_it(self) -> None:
+        failures = [errors.AdminShutdown(), ended()]
+
+        def connect() -> str:
+            if failures:
+                raise failures.pop()
+            return "connected"
+
+        self.assertEqual(base.persist(connect), "connected")
 
     def test_a_statement_within_a_transaction_is_not(self) -> None:
         with self.assertRaises(OperationalError):

@@ -216,7 +216,7 @@ def test_a_row_that_did_not_arrive_is_found(pair: Pair) -> None:
         Session(shell, pair.ends.target) as second,
         Session(shell, pair.ends.source, "local") as source,
     ):
-        with beside.created(shell, admin, pair.ends, found, print) as ready:
+        with beside.created(shell, admin, pair.ends, found) as ready:
             filled = beside.fill(shell, pair.ends, found, source, ready, lambda _: None)
         beside.verify(admin, second, pair.ends, found, filled)
         pair.target.query("UPDATE marker SET text = 'New';", pair.ends.names.incoming)

@@ -10,11 +10,12 @@ import pytest
 from slipway.console import Console
 from slipway.database import push_db
 from slipway.errors import DatabaseError
-from slipway.postgres import parts, tables
+from slipway.postgres import parts, statements, tables
 from slipway.postgres.copying import Copy
+from slipway.postgres.session import Session
 from slipway.postgres.tables import Table
 from tests.conformance.database import content
-from tests.conformance.database.servers import SITE, Pair
+from tests.conformance.database.servers import SITE, Pair, docker, shell
 from tests.conformance.database.test_push_db_sources import dumped
 from tests.unit.factory import environment
 
@@ -127,3 +128,86 @@ def test_a_dump_without_what_only_an_administrator_may_create(pair: Pair, tmp_pa
     with pytest.raises(DatabaseError, match=r"pageinspect.*; restore it into the local database"):
         push(pair, str(dumped(pair, tmp_path, "-Fc")))
     assert (pair.marker(), pair.databases()) == ("old", {SITE})
+
+
+GIVEN = """ALTER DATABASE site SET search_path = '', "Odd, one", public;
+ALTER DATABASE site SET role = 'site';
+COMMENT ON DATABASE site IS 'kept for ever';
+CREATE ROLE reporting;"""
+
+
+def test_what_is_said_of_the_live_database_is_kept_and_what_is_said_in_it_is_told(
+    pair: Pair, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair.fresh(content.SMALL + "CREATE EXTENSION pageinspect;")
+    pair.target.query(GIVEN)
+    pair.live("GRANT SELECT ON marker TO reporting; RESET role; CREATE PUBLICATION feed;")
+    settings = """SELECT setconfig, shobj_description(setdatabase, 'pg_database')
+        FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+        WHERE datname = 'site' AND setrole = 0;"""
+    before = pair.target.query(settings)
+    try:
+        push(pair)
+        said = capsys.readouterr().err
+        assert pair.target.query(settings) == before
+        assert pair.target.query("SELECT text FROM public.marker;", SITE) == [["new"]]
+        told = "site has what the copy will not have: grant to reporting, publication feed"
+        assert told in said
+        push(pair)
+        assert "the copy will not have" not in capsys.readouterr().err
+    finally:
+        for name in (SITE, f"{SITE}__previous"):
+            pair.target.query(f"DROP DATABASE IF EXISTS {name};")
+        pair.target.query("DROP ROLE reporting;")
+
+
+def test_a_live_database_that_is_replicated_is_not_replaced_under_it(pair: Pair) -> None:
+    pair.fresh(content.SMALL)
+    pair.live(
+        "CREATE SUBSCRIPTION feed CONNECTION 'dbname=nowhere' PUBLICATION p WITH (connect = false);"
+    )
+    with pytest.raises(DatabaseError, match="site cannot be replaced under its subscription feed"):
+        push(pair)
+    pair.live("ALTER SUBSCRIPTION feed SET (slot_name = NONE);")
+    pair.live("DROP SUBSCRIPTION feed;")
+    assert (pair.marker(), pair.databases()) == ("old", {SITE})
+
+
+def test_nothing_takes_the_place_of_no_tables(pair: Pair) -> None:
+    pair.fresh("SELECT 1;")
+    with pytest.raises(DatabaseError, match="there is no table, and site has 1"):
+        push(pair)
+    assert (pair.marker(), pair.databases()) == ("old", {SITE})
+
+
+def test_the_copy_lies_in_the_tablespace_of_the_live_one(pair: Pair) -> None:
+    pair.fresh(content.SMALL)
+    docker("exec", pair.ends.target.container, "install", "-d", "-o", "postgres", "/var/lib/large")
+    pair.target.query("CREATE TABLESPACE large LOCATION '/var/lib/large';")
+    try:
+        pair.target.query("ALTER DATABASE site SET TABLESPACE large;")
+        for _ in range(3):
+            push(pair)
+            where = """SELECT spcname FROM pg_database d JOIN pg_tablespace s
+                ON s.oid = d.dattablespace WHERE datname = 'site';"""
+            assert pair.target.query(where) == [["large"]]
+            assert pair.marker() == "new"
+    finally:
+        pair.clear()
+        pair.target.query("DROP TABLESPACE large;")
+
+
+def test_only_what_arrives_of_this_run_is_removed(pair: Pair) -> None:
+    pair.fresh(content.SMALL)
+    names = pair.ends.names
+    with Session(shell, pair.ends.target) as mine, Session(shell, pair.ends.target) as other:
+        [[ours]], [[theirs]] = (one.query("SELECT pg_backend_pid();") for one in (mine, other))
+        assert mine.query(statements.lease(names)) == [["t", ours]]
+        pair.target.query(f"CREATE DATABASE {names.incoming};")
+        assert pair.target.query(statements.drop_ours(names, theirs)) == [["f"]]
+        assert names.incoming in pair.databases()
+        assert pair.target.query(statements.drop_ours(names, ours)) == [["t"]]
+        assert names.incoming not in pair.databases()
+    pair.target.query(f"CREATE DATABASE {names.incoming};")
+    assert pair.target.query(statements.drop_ours(names, ours)) == [["t"]]
+    assert pair.databases() == {SITE}

@@ -1,12 +1,16 @@
 """What the site's own connections do when another database takes the name of theirs."""
 
 import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from slipway import baseimages, local
 from slipway.buildkit import package_index
+from slipway.postgres import renaming
 from tests.conformance.database.servers import PASSWORD, SITE, Pair, shell
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -26,7 +30,12 @@ django.setup()
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
 
-for _ in sys.stdin:
+for line in sys.stdin:
+    if line == "busy\\n":
+        for number in range(400):
+            Group.objects.count()
+            if number % 3 == 0:
+                connection.close()
     print(ContentType.objects.get_for_model(Group).pk, Group.objects.count(), flush=True)
 """
 CONTENT = """
@@ -44,20 +53,15 @@ def image() -> str:
     return local.IMAGE
 
 
-def test_numbers_of_content_types_are_those_of_the_database_that_serves(
-    pair: Pair, image: str
-) -> None:
-    pair.fresh("")
-    pair.target.query(CONTENT.format(1), SITE)
-    pair.target.query(f"CREATE DATABASE other OWNER {SITE};")
-    pair.target.query(CONTENT.format(2), "other")
+@contextmanager
+def working(pair: Pair, image: str) -> Iterator[Callable[[str], str]]:
+    """Run a worker; what is yielded sends it a line and returns its answer."""
     network = f"--network=container:{pair.target.server.container}"
     words = ["docker", "run", "--rm", "--interactive", network, image, "python", "-c", WORKER]
     with subprocess.Popen(
         [*words, SITE, "127.0.0.1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as worker:
         assert worker.stdin
-        assert worker.stdout
 
         def ask(words: str) -> str:
             assert worker.stdin
@@ -67,14 +71,40 @@ def test_numbers_of_content_types_are_those_of_the_database_that_serves(
             return worker.stdout.readline()
 
         worker.stdin.write(f"{PASSWORD.reveal()}\n")
-        assert ask("before") == "1 0\n"
         try:
-            pair.target.query(
-                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{SITE}';"
-                f"ALTER DATABASE {SITE} RENAME TO {SITE}__previous;"
-                f"ALTER DATABASE other RENAME TO {SITE};"
-            )
-            ask("meets the new one")
-            assert ask("after") == "2 0\n"
+            yield ask
         finally:
             worker.stdin.close()
+
+
+def test_numbers_of_content_types_are_those_of_the_database_that_serves(
+    pair: Pair, image: str
+) -> None:
+    pair.fresh("")
+    pair.target.query(CONTENT.format(1), SITE)
+    pair.target.query(f"CREATE DATABASE other OWNER {SITE};")
+    pair.target.query(CONTENT.format(2), "other")
+    with working(pair, image) as ask:
+        assert ask("before") == "1 0\n"
+        pair.target.query(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{SITE}';"
+            f"ALTER DATABASE {SITE} RENAME TO {SITE}__previous;"
+            f"ALTER DATABASE other RENAME TO {SITE};"
+        )
+        ask("meets the new one")
+        assert ask("after") == "2 0\n"
+
+
+def test_a_site_goes_on_whose_connections_are_ended_again_and_again(pair: Pair, image: str) -> None:
+    pair.fresh("")
+    pair.target.query(CONTENT.format(1), SITE)
+    pair.target.query(f"CREATE DATABASE {pair.ends.names.incoming} OWNER {SITE};")
+    step = renaming.arrival(pair.ends.names, previous=False)
+    with working(pair, image) as ask:
+        assert ask("before") == "1 0\n"
+        ending = threading.Thread(
+            target=pair.target.query, args=[renaming.end_all(step, 2, idle=True)]
+        )
+        ending.start()
+        assert ask("busy") == "1 0\n"
+        ending.join()

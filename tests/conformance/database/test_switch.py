@@ -131,6 +131,23 @@ def test_what_cannot_be_ended_leaves_the_old_database_serving(
         pair.live("ROLLBACK PREPARED 'stuck';")
 
 
+@pytest.mark.parametrize(
+    "change", ["GRANT CONNECT ON DATABASE {0} TO me", "COMMENT ON DATABASE {0} IS 'x'"]
+)
+def test_a_lock_on_the_database_itself_takes_no_site_down(pair: Pair, change: str) -> None:
+    pair.fresh(content.SMALL)
+    pair.target.query("DROP ROLE IF EXISTS me; CREATE ROLE me;")
+    with Session(shell, pair.ends.target) as other, asking(pair) as answers:
+        other.query(f"BEGIN; {change.format(SITE)};")
+        with pytest.raises(DatabaseError, match="open transaction has changed the database itself"):
+            push(pair)
+    assert {text for text, _ in answers} == {"old"}
+    moments = [moment for _, moment in answers]
+    assert max(later - before for before, later in pairwise(moments)) < 1.5
+    assert (pair.marker(), pair.databases()) == ("old", {SITE})
+    pair.target.query("DROP ROLE me;")
+
+
 def test_whoever_looks_at_the_kept_database_does_not_hold_it_up(pair: Pair) -> None:
     pair.fresh(content.SMALL)
     push(pair)

@@ -52,6 +52,30 @@ def test_a_prepared_transaction_is_named_and_no_client_is_ended_for_it(pair: Pai
         pair.live("ROLLBACK PREPARED 'stuck';")
 
 
+def test_a_database_that_was_dropped_half_never_serves(
+    pair: Pair, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair.fresh(content.SMALL)
+    push(pair)
+    # What a DROP leaves that is interrupted.
+    half = "UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'site__previous';"
+    pair.target.query(half)
+    with pytest.raises(DatabaseError, match="no site__previous is kept"):
+        undo(pair)
+    assert "site__previous was dropped half, and is of no use" in capsys.readouterr().err
+    assert (pair.marker(), pair.databases()) == ("new", {SITE})
+
+
+def test_a_database_that_takes_no_connections_never_serves(pair: Pair) -> None:
+    pair.fresh(content.SMALL)
+    push(pair)
+    pair.target.query("ALTER DATABASE site__previous ALLOW_CONNECTIONS false;")
+    with pytest.raises(DatabaseError, match="site__previous takes no connections"):
+        undo(pair)
+    assert pair.marker() == "new"
+    assert undo(pair, drop_previous=True)["dropped"] == "site__previous"
+
+
 def test_a_database_of_other_migrations_is_told_of(
     pair: Pair, capsys: pytest.CaptureFixture[str]
 ) -> None:
