@@ -104,6 +104,30 @@ def inherit(admin: Session, ends: Ends, warn: Callable[[str], object]) -> None:
         raise errors[0]
 
 
+def grant(asking: Session, ends: Ends, warn: Callable[[str], object]) -> None:
+    """Let others do in the arriving database what they may do in the live one.
+
+    What they may do it with may not be there any more. The session is connected to another database
+    before and afterwards.
+    """
+    asking.connect(ends.names.live)
+    found = [statement for (statement,) in asking.query(statements.GRANTED)]
+    lost: list[str] = []
+    if found:
+        asking.connect(ends.names.incoming)
+        asking.post(*found)
+        for statement in found:
+            try:
+                asking.receive()
+            except StatementError:
+                lost.append(statement)
+    asking.connect()
+    asking.query("")
+    if lost:
+        more = f" (and {len(lost) - 1} more)" if lost[1:] else ""
+        warn(f"what the live database grants cannot be granted in the copy: {lost[0]}{more}")
+
+
 def _extend(shell: Shell, ends: Ends, found: Facts) -> None:
     with Session(shell, ends.target, ends.names.incoming) as incoming:
         for extension, schema in found.untrusted.items():

@@ -107,6 +107,7 @@ def switched(console: Console, ends: Ends, opened: Cutover) -> float:
     """Put the copy in the place of the live database and return the downtime in ms."""
     with console.step(f"Switch to it, keep the old one as {opened.names.previous}"):
         beside.inherit(opened.admin, ends, console.warn)
+        beside.grant(opened.second, ends, console.warn)
         return opened.arrive()
 
 
@@ -151,7 +152,7 @@ class Move:
         with self.console.step("Check versions, extensions and room on both sides") as notes:
             second.connect(ends.names.live)
             second.post(statements.IMPATIENT, statements.MIGRATIONS, tables.TABLES)
-            second.post(statements.GIVEN)
+            second.post(statements.PUBLICATIONS)
             second.connect()
             admin.post(statements.target_facts(ends.names, ends.owner))
             admin.post(_ask_machine(ends.target))
@@ -168,18 +169,18 @@ class Move:
             facts.check(ends.target.where, found, ends.names, ends.hint)
             left_out = _excluded(self.source, excluded)
             try:
-                _, live, listed, given = second.collect(4)
+                _, live, listed, told = second.collect(4)
             except StatementError:
                 # Somebody holds a table locked.
-                live, listed, given = [], [], []
+                live, listed, told = [], [], []
             facts.check_tables(ends.source.where, found, ends.names, len(listed))
             notes.extend(facts.notes(found))
         words = compare.PULLED if ends.pull else compare.PUSHED
         for text in compare.migrations(migrations, live, words):
             self.console.warn(text)
-        if given:
-            which = ", ".join(what for (what,) in given)
-            self.console.warn(f"{ends.names.live} has what the copy will not have: {which}")
+        if told:
+            which = ", ".join(name for (name,) in told)
+            self.console.warn(f"{ends.names.live} has publications, the copy will not: {which}")
         return Known(found, left_out, tables.read(listed), self.opened.kept)
 
     def arrive(self, known: Known) -> Filled:

@@ -115,18 +115,45 @@ SELECT json_build_object(
         WHERE e.extname <> 'plpgsql'))
 FROM pg_database d WHERE d.datname = current_database();
 """
-# What is said in a database that none of its tables tells of: grants, and who is told of changes.
-GIVEN = f"""
-SELECT 'grant to ' || g.role FROM (
-    SELECT DISTINCT pg_get_userbyid(a.grantee) AS role FROM pg_class c
-        JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) a
-        WHERE {OWN} AND a.grantee NOT IN (0, c.relowner)
-    UNION SELECT pg_get_userbyid(a.grantee) FROM pg_namespace n, aclexplode(n.nspacl) a
-        WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-            AND a.grantee NOT IN (0, n.nspowner)
-    UNION SELECT pg_get_userbyid(a.grantee) FROM pg_default_acl d, aclexplode(d.defaclacl) a
-        WHERE a.grantee NOT IN (0, d.defaclrole)) AS g
-UNION ALL SELECT 'publication ' || pubname FROM pg_publication ORDER BY 1;
+PUBLICATIONS = "SELECT pubname FROM pg_publication ORDER BY 1;"
+NOBODYS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+# What one who is not the owner may do, as statements; an extension's own is not the site's.
+GRANTED = f"""
+SET search_path = pg_catalog;
+SELECT format('GRANT %s ON %s TO %s%s;', g.may, g.what,
+    CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
+    CASE WHEN g.further THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM (
+    SELECT format('%s %I.%I', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
+            n.nspname, c.relname), a.privilege_type, a.grantee, a.is_grantable
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) a
+        WHERE {OWN} AND a.grantee <> c.relowner
+    UNION ALL SELECT format('TABLE %I.%I', n.nspname, c.relname),
+            format('%s (%I)', a.privilege_type, t.attname), a.grantee, a.is_grantable
+        FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid
+            JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(t.attacl) a
+        WHERE {OWN} AND a.grantee <> c.relowner
+    UNION ALL SELECT format('SCHEMA %I', n.nspname), a.privilege_type, a.grantee, a.is_grantable
+        FROM pg_namespace n, aclexplode(n.nspacl) a
+        WHERE {NOBODYS} AND a.grantee NOT IN (0, n.nspowner)
+    UNION ALL SELECT format('ROUTINE %I.%I(%s)', n.nspname, p.proname,
+            pg_get_function_identity_arguments(p.oid)),
+            a.privilege_type, a.grantee, a.is_grantable
+        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace, aclexplode(p.proacl) a
+        WHERE {NOBODYS} AND a.grantee NOT IN (0, p.proowner) AND NOT EXISTS (SELECT
+            FROM pg_depend e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid
+            AND e.deptype = 'e')) AS g (what, may, grantee, further)
+UNION ALL
+SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %I%s GRANT %s ON %s TO %s%s;',
+    pg_get_userbyid(d.defaclrole), CASE WHEN n.oid IS NULL THEN ''
+        ELSE format(' IN SCHEMA %I', n.nspname) END,
+    a.privilege_type, CASE d.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES'
+        WHEN 'f' THEN 'ROUTINES' WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' END,
+    CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+    CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace,
+    aclexplode(d.defaclacl) a
+WHERE d.defaclobjtype IN ('r', 'S', 'f', 'T', 'n') AND a.grantee <> d.defaclrole;
 """
 
 
