@@ -33,6 +33,8 @@ def switch(admin: Session, second: Session, step: Switch) -> float:
     admin.query("SET synchronous_commit = off;")
     took = _politely(admin, step)
     if took is None:
+        took = _unless_locked(admin, step)
+    if took is None:
         took = _gently(admin, second, step)
     if took is None:
         took = _by_force(admin, second, step)
@@ -55,6 +57,21 @@ def _politely(admin: Session, step: Switch) -> float | None:
     return None
 
 
+def _unless_locked(admin: Session, step: Switch) -> float | None:
+    """Try it once more, before anybody is ended for nothing; raises DatabaseError.
+
+    Whoever holds a lock on the database itself may be connected to another one, and is not ended.
+    """
+    try:
+        for begin, end in _attempt(admin, step, GENTLE):
+            return end - begin
+    except Blocked:
+        what = "somebody's open transaction has changed the database itself (GRANT, COMMENT, ALTER)"
+        hint = "end it: SELECT * FROM pg_stat_activity WHERE xact_start IS NOT NULL"
+        raise DatabaseError(step.live, what, f"the old database serves on; {hint}") from None
+    return None
+
+
 def _gently(admin: Session, second: Session, step: Switch) -> float | None:
     for _ in range(GENTLE_ATTEMPTS):
         second.post(end_all(step, GENTLE_SECONDS, idle=True))
@@ -70,14 +87,6 @@ def _gently(admin: Session, second: Session, step: Switch) -> float | None:
 
 
 def _by_force(admin: Session, second: Session, step: Switch) -> float:
-    try:
-        # What holds such a lock may be connected to another database, and is not ended.
-        for begin, end in _attempt(admin, step, GENTLE):
-            return end - begin
-    except Blocked:
-        what = "somebody's open transaction has changed the database itself (GRANT, COMMENT, ALTER)"
-        hint = "end it: SELECT * FROM pg_stat_activity WHERE xact_start IS NOT NULL"
-        raise DatabaseError(step.live, what, f"the old database serves on; {hint}") from None
     second.post(end_all(step, FORCED_SECONDS))
     moments: list[tuple[float, float]] = []
     deadline = time.monotonic() + FORCED_SECONDS

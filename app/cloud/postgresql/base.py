@@ -2,10 +2,12 @@
 
 A switch of databases ends connections, and for a moment a new one may be refused. A statement is
 repeated only where nothing of it can have happened: the server says that it ended the connection,
-and no transaction was under way before the statement. What Django remembers of the database before
-is forgotten.
+and no transaction was under way before the statement. The network loses those words where they
+meet a statement on its way (one time in seventy): then a statement is repeated that begins a
+transaction, or only reads. What Django remembers of the database before is forgotten.
 """
 
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,8 +19,11 @@ from psycopg.pq import TransactionStatus
 
 ADMIN_SHUTDOWN = "57P01"
 ENDED = "terminating connection due to administrator command"
+CLOSED = "closed the connection unexpectedly"
 # What a server says to whoever connects while databases change their names.
-PASSING = (ENDED, "is not currently accepting connections", "closed the connection unexpectedly")
+PASSING = (ENDED, "is not currently accepting connections", CLOSED)
+# As Django writes it; SELECT alone may call a function that writes.
+READS = re.compile(r'SELECT (DISTINCT )?("|1 AS |COUNT\()')
 RENAMED = "database "
 CONNECT_SECONDS = 2.0
 PAUSE_SECONDS = 0.02
@@ -49,7 +54,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def connect(self) -> None:
         """Connect; once more where the connection was ended before anything was asked over it."""
-        persist(super().connect)
+        persist(super().connect, harmless=True)
 
     def init_connection_state(self) -> None:
         """Forget what was remembered of another database that had this name before."""
@@ -62,7 +67,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def renew(self) -> None:
         """Take another connection in the place of one that was ended, in the same mode."""
-        persist(self._renew)
+        persist(self._renew, harmless=True)
 
     def _renew(self) -> None:
         autocommit = self.autocommit
@@ -88,10 +93,11 @@ def again(execute: Callable, sql: str, params: object, many: bool, context: dict
     """Run a statement, and again where the server had ended the connection before it."""
     wrapper = context["connection"]
     untouched = wrapper.connection.info.transaction_status == TransactionStatus.IDLE
+    harmless = not wrapper.autocommit or bool(READS.match(sql))
     try:
         return execute(sql, params, many, context)
     except OperationalError as error:
-        if not untouched or many or not was_ended(error):
+        if not untouched or many or not was_ended(error, harmless=harmless):
             raise
 
     def once_more() -> object:
@@ -99,25 +105,28 @@ def again(execute: Callable, sql: str, params: object, many: bool, context: dict
         context["cursor"].cursor = wrapper.create_cursor()
         return execute(sql, params, many, context)
 
-    return persist(once_more)
+    return persist(once_more, harmless=harmless)
 
 
-def persist(work: Callable) -> object:
+def persist(work: Callable, *, harmless: bool) -> object:
     """Do what can be done again where a connection is ended, for a moment: the next may be, too."""
     deadline = time.monotonic() + CONNECT_SECONDS
     while True:
         try:
             return work()
         except (OperationalError, base.Database.OperationalError) as error:
-            if not was_ended(error) or time.monotonic() > deadline:
+            if not was_ended(error, harmless=harmless) or time.monotonic() > deadline:
                 raise
         time.sleep(PAUSE_SECONDS)
 
 
-def was_ended(error: Exception) -> bool:
-    """Return whether the server said that it ended the connection."""
+def was_ended(error: Exception, *, harmless: bool) -> bool:
+    """Return whether the server said that it ended the connection.
+
+    For what is `harmless`, should it happen twice, it need not say so.
+    """
     states = {getattr(one, "sqlstate", None) for one in (error, error.__cause__)}
-    return ADMIN_SHUTDOWN in states or ENDED in str(error)
+    return ADMIN_SHUTDOWN in states or ENDED in str(error) or (harmless and CLOSED in str(error))
 
 
 def passes(said: str) -> bool:

@@ -15,6 +15,7 @@ class Connection:
     def __init__(self, status: TransactionStatus) -> None:
         self.connection = SimpleNamespace(info=SimpleNamespace(transaction_status=status))
         self.renewed = 0
+        self.autocommit = True
 
     def renew(self) -> None:
         self.renewed += 1
@@ -29,9 +30,17 @@ def ended() -> OperationalError:
     return error
 
 
+def closed() -> OperationalError:
+    return OperationalError("consuming input failed: server closed the connection unexpectedly")
+
+
 class AgainTests(SimpleTestCase):
-    def ask(self, status: TransactionStatus, *errors: Exception, many: bool = False) -> str:
+    def ask(
+        self, status: TransactionStatus, *errors: Exception, many: bool = False,
+        sql: str = "SELECT f()", autocommit: bool = True,
+    ) -> str:  # fmt: skip
         self.wrapper = Connection(status)
+        self.wrapper.autocommit = autocommit
         cursor, failures = SimpleNamespace(cursor="old"), list(errors)
 
         def execute(*_args: object) -> str:
@@ -40,7 +49,7 @@ class AgainTests(SimpleTestCase):
             return cursor.cursor
 
         context = {"connection": self.wrapper, "cursor": cursor}
-        return base.again(execute, "SELECT 1", None, many, context)
+        return base.again(execute, sql, None, many, context)
 
     def test_a_statement_outside_of_a_transaction_is_repeated(self) -> None:
         self.assertEqual(self.ask(TransactionStatus.IDLE, ended()), "new")
@@ -52,7 +61,7 @@ class AgainTests(SimpleTestCase):
 
     def test_what_is_ended_again_and_again_is_given_up(self) -> None:
         with patch.object(base, "CONNECT_SECONDS", 0.1), self.assertRaises(OperationalError):
-            base.persist(self.end)
+            base.persist(self.end, harmless=True)
 
     def end(self) -> None:
         raise errors.AdminShutdown
@@ -65,7 +74,7 @@ class AgainTests(SimpleTestCase):
                 raise failures.pop()
             return "connected"
 
-        self.assertEqual(base.persist(connect), "connected")
+        self.assertEqual(base.persist(connect, harmless=True), "connected")
 
     def test_a_statement_within_a_transaction_is_not(self) -> None:
         with self.assertRaises(OperationalError):
@@ -77,8 +86,20 @@ class AgainTests(SimpleTestCase):
             self.ask(TransactionStatus.IDLE, ended(), many=True)
 
     def test_what_may_have_happened_is_not_repeated(self) -> None:
+        for sql in ("SELECT f()", "INSERT INTO a VALUES (1)", 'UPDATE "a" SET b = 1'):
+            with self.assertRaises(OperationalError):
+                self.ask(TransactionStatus.IDLE, closed(), sql=sql)
+
+    def test_what_only_reads_is_repeated_whatever_happened(self) -> None:
+        for sql in ('SELECT "a"."id" FROM "a"', 'SELECT COUNT(*) AS "__count" FROM "a"'):
+            self.assertEqual(self.ask(TransactionStatus.IDLE, closed(), ended(), sql=sql), "new")
+
+    def test_what_begins_a_transaction_is_repeated_since_nothing_of_it_stays(self) -> None:
+        insert = "INSERT INTO a VALUES (1)"
+        said = self.ask(TransactionStatus.IDLE, closed(), sql=insert, autocommit=False)
+        self.assertEqual(said, "new")
         with self.assertRaises(OperationalError):
-            self.ask(TransactionStatus.IDLE, OperationalError("server closed the connection"))
+            self.ask(TransactionStatus.INTRANS, closed(), sql=insert, autocommit=False)
 
     def test_only_a_refusal_that_passes_is_waited_for(self) -> None:
         self.assertTrue(base.passes('FATAL:  database "site" does not exist'))
