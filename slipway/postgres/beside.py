@@ -83,49 +83,54 @@ def created(
                 admin.receive()
 
 
-def inherit(admin: Session, ends: Ends, warn: Callable[[str], object]) -> None:
-    """Give the arriving database the live one's settings, but for those of another's right.
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Hold the statements that give the arriving database what the live one has."""
 
-    Last of all, since they concern whoever connects.
-    """
-    found = [statement for (statement,) in admin.query(statements.inherited(ends.names))]
-    admin.post(*found)
-    errors: list[StatementError] = []
-    for statement in found:
-        try:
-            admin.receive()
-        except StatementError as error:
+    settings: Sequence[str]
+    grants: Sequence[str]
+
+    def give(
+        self, admin: Session, second: Session, ends: Ends, warn: Callable[[str], object]
+    ) -> None:
+        """Run them, last of all, since they concern whoever connects; raises DatabaseError.
+
+        A warning tells of settings that another administrator alone may give, and of grants on
+        what is not there any more. Both sessions are connected to another database before and
+        afterwards.
+        """
+        admin.post(*self.settings)
+        if self.grants:
+            second.connect(ends.names.incoming)
+            second.post(*self.grants)
+            second.connect()
+            second.post("")
+        errors: list[StatementError] = []
+        for statement, error in _refused(admin, self.settings):
             if error.state == FORBIDDEN and ends.target.address:
                 later = statement.replace(ends.names.incoming, ends.names.live)
                 warn(f"{error.what}; after the switch its administrator may run {later}")
             else:
                 errors.append(error)
-    if errors:
-        raise errors[0]
+        lost = [statement for statement, _ in _refused(second, self.grants)]
+        if self.grants:
+            second.receive()
+        if errors:
+            raise errors[0]
+        if lost:
+            more = f" (and {len(lost) - 1} more)" if lost[1:] else ""
+            warn(f"what the live database grants cannot be granted in the copy: {lost[0]}{more}")
 
 
-def grant(asking: Session, ends: Ends, warn: Callable[[str], object]) -> None:
-    """Let others do in the arriving database what they may do in the live one.
-
-    What they may do it with may not be there any more. The session is connected to another database
-    before and afterwards.
-    """
-    asking.connect(ends.names.live)
-    found = [statement for (statement,) in asking.query(statements.GRANTED)]
-    lost: list[str] = []
-    if found:
-        asking.connect(ends.names.incoming)
-        asking.post(*found)
-        for statement in found:
-            try:
-                asking.receive()
-            except StatementError:
-                lost.append(statement)
-    asking.connect()
-    asking.query("")
-    if lost:
-        more = f" (and {len(lost) - 1} more)" if lost[1:] else ""
-        warn(f"what the live database grants cannot be granted in the copy: {lost[0]}{more}")
+def _refused(session: Session, posted: Sequence[str]) -> list[tuple[str, StatementError]]:
+    """Wait for the answers to statements, and return those that were refused."""
+    refused: list[tuple[str, StatementError]] = []
+    for statement in posted:
+        try:
+            session.receive()
+        except StatementError as error:
+            refused.append((statement, error))
+    return refused
 
 
 def _extend(shell: Shell, ends: Ends, found: Facts) -> None:

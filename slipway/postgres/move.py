@@ -19,7 +19,7 @@ from slipway.postgres import (
     statements,
     tables,
 )
-from slipway.postgres.beside import CopyDiffers, Filled
+from slipway.postgres.beside import CopyDiffers, Filled, Given
 from slipway.postgres.compare import Content
 from slipway.postgres.cutover import Check, Cutover
 from slipway.postgres.ends import Ends
@@ -70,7 +70,7 @@ def move(
             # It may be connected to one of the databases that are renamed.
             source.close()
             opened.check()
-            downtime = switched(console, ends, opened)
+            downtime = switched(console, ends, opened, known.given)
     return Moved(copied.content, copied.sent, downtime, ends.names.previous, copied.reused)
 
 
@@ -88,7 +88,7 @@ def restore_file(
     """
     dumpfile.check(path)
     with cutover.opened(shell, ends.target, ends.names, console.warn, held) as opened:
-        found = _facts_of_file(ends, opened, path)
+        found, given = _facts_of_file(ends, opened, path)
         with beside.removed_on_failure(shell, ends, opened.session, console.warn):
             with console.progress(of_bytes=True) as progress:
                 task = progress.add_task("Restore", total=None)
@@ -99,41 +99,51 @@ def restore_file(
                 content = beside.count(shell, ends, found)
                 notes.append(content.counted)
             opened.check()
-            downtime = switched(console, ends, opened)
+            downtime = switched(console, ends, opened, given)
     return Moved(content, sent, downtime, ends.names.previous)
 
 
-def switched(console: Console, ends: Ends, opened: Cutover) -> float:
+def switched(console: Console, ends: Ends, opened: Cutover, given: Given) -> float:
     """Put the copy in the place of the live database and return the downtime in ms."""
     with console.step(f"Switch to it, keep the old one as {opened.names.previous}"):
-        beside.inherit(opened.admin, ends, console.warn)
-        beside.grant(opened.second, ends, console.warn)
+        given.give(opened.admin, opened.second, ends, console.warn)
         return opened.arrive()
 
 
-def _facts_of_file(ends: Ends, opened: Cutover, path: Path) -> Facts:
-    said, machine = opened.admin.ask(
-        statements.target_facts(ends.names, ends.owner), _ask_machine(ends.target)
+def _facts_of_file(ends: Ends, opened: Cutover, path: Path) -> tuple[Facts, Given]:
+    said, machine, settings = opened.admin.ask(
+        statements.target_facts(ends.names, ends.owner),
+        _ask_machine(ends.target),
+        statements.inherited(ends.names),
     )
     target, there = Target.read(said[0][0]), _machine(ends.target, machine)
     encoding = str((target.live or {}).get("name"))
     source = Source(target.version, encoding, dumpfile.expected_size(path), {})
     found = Facts(source, target, there, there)
     facts.check(ends.target.where, found, ends.names, ends.hint)
-    return found
+    opened.second.connect(ends.names.live)
+    opened.second.post(statements.GRANTED)
+    opened.second.connect()
+    return found, Given(_column(settings), _column(opened.second.receive()))
+
+
+def _column(rows: Rows) -> list[str]:
+    return [text for (text,) in rows]
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """Hold what the check has found: the names of the excluded tables, and what is `there`.
 
-    `kept` says whether the previous database may be made use of, too.
+    What is `given` goes on in the copy; `kept` says whether the previous database may be made use
+    of, too.
     """
 
     found: Facts
     excluded: Sequence[str]
     there: Sequence[Table]
     kept: bool
+    given: Given
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,15 +162,16 @@ class Move:
         with self.console.step("Check versions, extensions and room on both sides") as notes:
             second.connect(ends.names.live)
             second.post(statements.IMPATIENT, statements.MIGRATIONS, tables.TABLES)
-            second.post(statements.PUBLICATIONS)
+            second.post(statements.PUBLICATIONS, statements.GRANTED)
             second.connect()
             admin.post(statements.target_facts(ends.names, ends.owner))
-            admin.post(_ask_machine(ends.target))
+            admin.post(_ask_machine(ends.target), statements.inherited(ends.names))
             said, migrations, machine = self.source.ask(
                 statements.SOURCE_FACTS, statements.MIGRATIONS, _ask_machine(ends.source)
             )
             target = Target.read(admin.receive()[0][0])
             there = _machine(ends.target, admin.receive())
+            settings = _column(admin.receive())
             if ends.target.address:
                 # Who may create what, such a server decides by rules of its own.
                 target = replace(target, extensions=dict.fromkeys(target.extensions, True))
@@ -173,15 +184,16 @@ class Move:
             except StatementError:
                 # Somebody holds a table locked.
                 live, listed, told = [], [], []
+            given = Given(settings, _column(second.receive()))
             facts.check_tables(ends.source.where, found, ends.names, len(listed))
             notes.extend(facts.notes(found))
         words = compare.PULLED if ends.pull else compare.PUSHED
         for text in compare.migrations(migrations, live, words):
             self.console.warn(text)
         if told:
-            which = ", ".join(name for (name,) in told)
+            which = ", ".join(_column(told))
             self.console.warn(f"{ends.names.live} has publications, the copy will not: {which}")
-        return Known(found, left_out, tables.read(listed), self.opened.kept)
+        return Known(found, left_out, tables.read(listed), self.opened.kept, given)
 
     def arrive(self, known: Known) -> Filled:
         """Copy the source beside the live database and verify it.
