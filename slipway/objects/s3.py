@@ -2,7 +2,6 @@
 
 import base64
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -27,7 +26,6 @@ DAMAGED = {
 FATAL = {401, 403, 404}
 DENIALS = {"", "AccessDenied", "Forbidden"}  # others are of the key
 MANY_DENIALS = 20
-FIRST_ANSWERS, PAUSE = 1.0, 0.05  # s
 OF_ONE = {"NoSuchUpload", "InvalidObjectState"}  # other objects may do
 MTIME = f"x-amz-meta-{times.MTIME}"
 BY_FOLDERS = "SeaweedFS"
@@ -227,6 +225,7 @@ class S3Bucket(Pooled):
         answer = self._api.send("GET", "", query)
         if answer.status >= 300:
             raise refusals.of_answer(self._dsn, answer.status, answer.text)
+        self._served = True
         page = listing.objects(answer.text, self._folder)
         by_folders = answer.headers.get("server", "").startswith(BY_FOLDERS)
         return page._replace(by_folders=by_folders)
@@ -253,14 +252,10 @@ class S3Bucket(Pooled):
     def _denies_one(self, code: str) -> bool:
         """Tell whether a refusal may concern one object, such as one with a key of its own.
 
-        It does where the storage serves others and has not refused many in a row. Among the first
-        requests there may be no answer yet: those are waited for.
+        It does where the storage has served the key, and has not refused many in a row.
         """
         if code not in DENIALS and not code.startswith("KMS."):
             return False
-        deadline = time.monotonic() + FIRST_ANSWERS
-        while not self._served and time.monotonic() < deadline:
-            time.sleep(PAUSE)
         self._denied += 1
         return self._served and self._denied <= MANY_DENIALS
 

@@ -337,4 +337,4 @@ def _pass_over(source: IO[bytes]) -> None:
 def _upload(identity: str) -> dict[str, Any]:
     token, _, mtime = identity.partition("-")
     # Another storage's, which the environment had before, is one that no host knows.
-    return {"upload": token, "mtime": int(mtime) if mtime.isdecimal() else 0}
+    return {"upload": token, "mtime": int(mtime) if mtime.removeprefix("-").isdecimal() else 0}

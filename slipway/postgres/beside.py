@@ -99,12 +99,16 @@ class Given:
         what is not there any more. Both sessions are connected to another database before and
         afterwards.
         """
-        admin.post(*self.settings)
         if self.grants:
+            # Before the settings, which would be those of this session as well.
             second.connect(ends.names.incoming)
             second.post(*self.grants)
             second.connect()
             second.post("")
+        lost = [statement for statement, _ in _refused(second, self.grants)]
+        if self.grants:
+            second.receive()
+        admin.post(*self.settings)
         errors: list[StatementError] = []
         for statement, error in _refused(admin, self.settings):
             if error.state == FORBIDDEN and ends.target.address:
@@ -112,9 +116,6 @@ class Given:
                 warn(f"{error.what}; after the switch its administrator may run {later}")
             else:
                 errors.append(error)
-        lost = [statement for statement, _ in _refused(second, self.grants)]
-        if self.grants:
-            second.receive()
         if errors:
             raise errors[0]
         if lost:

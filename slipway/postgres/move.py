@@ -15,6 +15,7 @@ from slipway.postgres import (
     cutover,
     dumpfile,
     facts,
+    grants,
     programs,
     statements,
     tables,
@@ -114,7 +115,7 @@ def _facts_of_file(ends: Ends, opened: Cutover, path: Path) -> tuple[Facts, Give
     said, machine, settings = opened.admin.ask(
         statements.target_facts(ends.names, ends.owner),
         _ask_machine(ends.target),
-        statements.inherited(ends.names),
+        grants.inherited(ends.names),
     )
     target, there = Target.read(said[0][0]), _machine(ends.target, machine)
     encoding = str((target.live or {}).get("name"))
@@ -122,7 +123,7 @@ def _facts_of_file(ends: Ends, opened: Cutover, path: Path) -> tuple[Facts, Give
     found = Facts(source, target, there, there)
     facts.check(ends.target.where, found, ends.names, ends.hint)
     opened.second.connect(ends.names.live)
-    opened.second.post(statements.GRANTED)
+    opened.second.post(grants.GRANTED)
     opened.second.connect()
     return found, Given(_column(settings), _column(opened.second.receive()))
 
@@ -162,10 +163,10 @@ class Move:
         with self.console.step("Check versions, extensions and room on both sides") as notes:
             second.connect(ends.names.live)
             second.post(statements.IMPATIENT, statements.MIGRATIONS, tables.TABLES)
-            second.post(statements.PUBLICATIONS, statements.GRANTED)
+            second.post(statements.PUBLICATIONS, grants.GRANTED)
             second.connect()
             admin.post(statements.target_facts(ends.names, ends.owner))
-            admin.post(_ask_machine(ends.target), statements.inherited(ends.names))
+            admin.post(_ask_machine(ends.target), grants.inherited(ends.names))
             said, migrations, machine = self.source.ask(
                 statements.SOURCE_FACTS, statements.MIGRATIONS, _ask_machine(ends.source)
             )

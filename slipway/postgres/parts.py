@@ -73,7 +73,7 @@ def candidates(source: Sequence[Table], live: Sequence[Table]) -> list[Table]:
         if table.size >= SMALLEST
         and table.copied
         and table.name in there
-        and there[table.name].columns == table.columns
+        and (there[table.name].columns, there[table.name].key) == (table.columns, table.key)
         and there[table.name].size >= SMALLEST
     ]
 

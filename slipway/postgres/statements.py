@@ -19,9 +19,7 @@ OWNED = {
     "pg_opclass": "opcowner", "pg_opfamily": "opfowner", "pg_proc": "proowner",
     "pg_statistic_ext": "stxowner", "pg_ts_config": "cfgowner", "pg_ts_dict": "dictowner",
 }  # fmt: skip
-# Lists are stored quoted: quoting them again would make one name of them.
 DEFAULT_TABLESPACE = "pg_default"
-LISTS = "'search_path', 'session_preload_libraries', 'local_preload_libraries', 'temp_tablespaces'"
 
 OWN = """n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (
     SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid
@@ -116,45 +114,6 @@ SELECT json_build_object(
 FROM pg_database d WHERE d.datname = current_database();
 """
 PUBLICATIONS = "SELECT pubname FROM pg_publication ORDER BY 1;"
-NOBODYS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
-# What one who is not the owner may do, as statements; an extension's own is not the site's.
-GRANTED = f"""
-SET search_path = pg_catalog;
-SELECT format('GRANT %s ON %s TO %s%s;', g.may, g.what,
-    CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
-    CASE WHEN g.further THEN ' WITH GRANT OPTION' ELSE '' END)
-FROM (
-    SELECT format('%s %I.%I', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
-            n.nspname, c.relname), a.privilege_type, a.grantee, a.is_grantable
-        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) a
-        WHERE {OWN} AND a.grantee <> c.relowner
-    UNION ALL SELECT format('TABLE %I.%I', n.nspname, c.relname),
-            format('%s (%I)', a.privilege_type, t.attname), a.grantee, a.is_grantable
-        FROM pg_attribute t JOIN pg_class c ON c.oid = t.attrelid
-            JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(t.attacl) a
-        WHERE {OWN} AND a.grantee <> c.relowner
-    UNION ALL SELECT format('SCHEMA %I', n.nspname), a.privilege_type, a.grantee, a.is_grantable
-        FROM pg_namespace n, aclexplode(n.nspacl) a
-        WHERE {NOBODYS} AND a.grantee NOT IN (0, n.nspowner)
-    UNION ALL SELECT format('ROUTINE %I.%I(%s)', n.nspname, p.proname,
-            pg_get_function_identity_arguments(p.oid)),
-            a.privilege_type, a.grantee, a.is_grantable
-        FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace, aclexplode(p.proacl) a
-        WHERE {NOBODYS} AND a.grantee NOT IN (0, p.proowner) AND NOT EXISTS (SELECT
-            FROM pg_depend e WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid
-            AND e.deptype = 'e')) AS g (what, may, grantee, further)
-UNION ALL
-SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %I%s GRANT %s ON %s TO %s%s;',
-    pg_get_userbyid(d.defaclrole), CASE WHEN n.oid IS NULL THEN ''
-        ELSE format(' IN SCHEMA %I', n.nspname) END,
-    a.privilege_type, CASE d.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES'
-        WHEN 'f' THEN 'ROUTINES' WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' END,
-    CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
-    CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace,
-    aclexplode(d.defaclacl) a
-WHERE d.defaclobjtype IN ('r', 'S', 'f', 'T', 'n') AND a.grantee <> d.defaclrole;
-"""
 
 
 def prepared(names: Names) -> str:
@@ -345,35 +304,6 @@ def states(sequences: Sequence[Sequence[str]]) -> str:
     )
     setting = "SELECT setval(name::regclass, last, called)"
     return f"{setting} FROM (VALUES {values}) AS s (name, last, called);" if values else ""
-
-
-def inherited(names: Names) -> str:
-    """Ask for the statements that give the arriving database the live one's settings and grants."""
-    live, incoming = literal(names.live), literal(names.incoming)
-    return f"""
-SELECT CASE WHEN r.rolname IS NULL THEN format('ALTER DATABASE %I SET ', {incoming})
-    ELSE format('ALTER ROLE %I IN DATABASE %I SET ', r.rolname, {incoming}) END
-    || split_part(s.one, '=', 1) || ' TO '
-    || CASE WHEN split_part(s.one, '=', 1) IN ({LISTS})
-       THEN regexp_replace(substr(s.one, strpos(s.one, '=') + 1),
-            '(^|, )""(?=,|$)', '\\1' || repeat(chr(39), 2), 'g')
-       ELSE quote_literal(substr(s.one, strpos(s.one, '=') + 1)) END || ';'
-FROM pg_database d JOIN pg_db_role_setting c ON c.setdatabase = d.oid
-    LEFT JOIN pg_roles r ON r.oid = c.setrole, unnest(c.setconfig) AS s (one)
-WHERE d.datname = {live}
-UNION ALL
-SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC;', {incoming})
-FROM pg_database WHERE datname = {live} AND datacl IS NOT NULL
-UNION ALL
-SELECT format('GRANT %s ON DATABASE %I TO %s%s;', a.privilege_type, {incoming},
-    CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
-    CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
-FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = {live} AND a.grantee <> d.datdba
-UNION ALL
-SELECT format('COMMENT ON DATABASE %I IS %L;', {incoming}, c.description)
-FROM pg_shdescription c JOIN pg_database d ON d.oid = c.objoid
-WHERE d.datname = {live} AND c.classoid = 'pg_database'::regclass;
-"""
 
 
 def schema(name: str, owner: str) -> str:

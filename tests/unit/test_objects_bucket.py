@@ -232,11 +232,16 @@ def test_one_object_that_is_forbidden_is_named_and_ends_nothing(
     assert not isinstance(caught.value, ObjectError)
 
 
+def test_what_is_forbidden_alone_is_named_where_the_rest_may_be_listed() -> None:
+    opened = Scripted(denied())
+    opened._api.send = lambda *_: answer(body="<ListBucketResult/>")  # type: ignore[method-assign]
+    assert list(opened.listing([]).objects) == []
+    with pytest.raises(ObjectError, match=r"^only: forbids this"):
+        opened.fetch("only", "aa")
+
+
 @pytest.mark.parametrize("code", ["AccessDenied", "InvalidAccessKeyId"])
-def test_a_key_without_rights_ends_the_run_at_once(
-    monkeypatch: pytest.MonkeyPatch, code: str
-) -> None:
-    monkeypatch.setattr(s3, "FIRST_ANSWERS", 0.01)
+def test_a_key_without_rights_ends_the_run_at_once(code: str) -> None:
     opened = Scripted(answer(), denied(code)) if code != "AccessDenied" else Scripted(denied(code))
     if code != "AccessDenied":
         opened.look("a")

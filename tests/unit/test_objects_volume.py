@@ -14,7 +14,7 @@ import pytest
 from slipway.command import Command, Shell
 from slipway.errors import HostError
 from slipway.objects.bucket import Meta, ObjectError
-from slipway.objects.volume import RUN, START, Broken, Place, VolumeBucket
+from slipway.objects.volume import RUN, START, Broken, Place, VolumeBucket, _upload
 from slipway.objects.volume_arrivals import Arrivals, copied
 from slipway.objects.volume_files import Refused
 from slipway.objects.volume_service import failure
@@ -279,6 +279,7 @@ def test_an_upload_of_another_storage_is_none_of_this_one(
     monkeypatch.setattr(bucket, "_open", lambda: Line(media))
     assert bucket.parts("a", "0f1e-2d3c-id of S3") == {}
     bucket.abort("a", "0f1e-2d3c-id of S3")
+    assert [_upload(of)["mtime"] for of in ("ab-5000", "ab--5000", "ab-x")] == [5000, -5000, 0]
 
 
 class Talkative(Shell):

@@ -64,6 +64,12 @@ def test_what_changed_is_left_out_on_one_side_and_asked_for_on_the_other() -> No
     assert "WHERE" not in Choice("1-2", True, True).one(replace(shared, changed=[]))[-2]
 
 
+def test_only_tables_with_the_same_key_are_compared() -> None:
+    there = replace(WIDE, key=())
+    assert parts.candidates([WIDE], [WIDE]) == [WIDE]
+    assert parts.candidates([WIDE], [there]) == []
+
+
 def test_many_tables_go_as_one_script() -> None:
     script = Choice("1-2", True, True).many([Shared(WIDE, 5, 5), Shared(KEYLESS, 1, 1)], '"me"')
     assert len([line for line in script if line.startswith("COPY ")]) == 2

@@ -22,8 +22,9 @@ ENDED = "terminating connection due to administrator command"
 CLOSED = "closed the connection unexpectedly"
 # What a server says to whoever connects while databases change their names.
 PASSING = (ENDED, "is not currently accepting connections", CLOSED)
-# As Django writes it; SELECT alone may call a function that writes.
-READS = re.compile(r'SELECT (DISTINCT )?("|1 AS |COUNT\()')
+# Columns alone, as Django writes them: SELECT may call a function that writes.
+COLUMN = r'("[^"]+"\."[^"]+"( AS "[^"]+")?|COUNT\(\*\) AS "[^"]+"|1 AS "a")'
+READS = re.compile(f'SELECT (DISTINCT )?{COLUMN}(, {COLUMN})* FROM "')  # noqa: S608 - none is sent
 RENAMED = "database "
 CONNECT_SECONDS = 2.0
 PAUSE_SECONDS = 0.02
@@ -67,10 +68,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def renew(self) -> None:
         """Take another connection in the place of one that was ended, in the same mode."""
-        persist(self._renew, harmless=True)
-
-    def _renew(self) -> None:
         autocommit = self.autocommit
+        try:
+            persist(lambda: self._renew(autocommit), harmless=True)
+        finally:
+            self.autocommit = autocommit
+
+    def _renew(self, autocommit: bool) -> None:
         with suppress(base.Database.Error):
             self.connection.close()
         self.connection = self.get_new_connection(self.get_connection_params())
@@ -78,7 +82,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         self.autocommit = True
         self.init_connection_state()
         self._set_autocommit(autocommit)
-        self.autocommit = autocommit
         self.errors_occurred = False
 
 
@@ -93,7 +96,8 @@ def again(execute: Callable, sql: str, params: object, many: bool, context: dict
     """Run a statement, and again where the server had ended the connection before it."""
     wrapper = context["connection"]
     untouched = wrapper.connection.info.transaction_status == TransactionStatus.IDLE
-    harmless = not wrapper.autocommit or bool(READS.match(sql))
+    reads = isinstance(sql, str) and READS.match(sql)
+    harmless = not wrapper.autocommit or bool(reads)
     try:
         return execute(sql, params, many, context)
     except OperationalError as error:

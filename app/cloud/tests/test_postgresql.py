@@ -1,9 +1,9 @@
 from types import SimpleNamespace
 from unittest.mock import patch
 
-from django.db import OperationalError
+from django.db import OperationalError, connections
 from django.test import SimpleTestCase
-from psycopg import errors
+from psycopg import errors, sql
 from psycopg.pq import TransactionStatus
 
 from cloud.postgresql import base
@@ -37,7 +37,7 @@ def closed() -> OperationalError:
 class AgainTests(SimpleTestCase):
     def ask(
         self, status: TransactionStatus, *errors: Exception, many: bool = False,
-        sql: str = "SELECT f()", autocommit: bool = True,
+        sql: object = "SELECT f()", autocommit: bool = True,
     ) -> str:  # fmt: skip
         self.wrapper = Connection(status)
         self.wrapper.autocommit = autocommit
@@ -60,21 +60,52 @@ class AgainTests(SimpleTestCase):
         self.assertEqual(self.wrapper.renewed, 3)
 
     def test_what_is_ended_again_and_again_is_given_up(self) -> None:
-        with patch.object(base, "CONNECT_SECONDS", 0.1), self.assertRaises(OperationalError):
+        with patch.object(base, "CONNECT_SECONDS", 0.1), self.assertRaises(errors.AdminShutdown):
             base.persist(self.end, harmless=True)
 
     def end(self) -> None:
         raise errors.AdminShutdown
 
     def test_a_connection_may_be_ended_before_anything_is_asked_over_it(self) -> None:
-        failures = [errors.AdminShutdown(), ended()]
+        wrapper = self.real()
+        wrapper.connect()
+        self.assertEqual(wrapper.begun, 3)
 
-        def connect() -> str:
-            if failures:
-                raise failures.pop()
-            return "connected"
+    def test_whoever_is_in_a_transaction_stays_in_one_however_often_it_is_ended(self) -> None:
+        wrapper = self.real()
+        wrapper.autocommit = False
+        wrapper.renew()
+        self.assertEqual(wrapper.begun, 3)
+        self.assertEqual((wrapper.autocommit, wrapper.modes[-1]), (False, False))
 
-        self.assertEqual(base.persist(connect, harmless=True), "connected")
+    def test_whoever_cannot_go_on_is_in_a_transaction_all_the_same(self) -> None:
+        wrapper = self.real(failures=1000)
+        wrapper.autocommit = False
+        with patch.object(base, "CONNECT_SECONDS", 0.05), self.assertRaises(errors.AdminShutdown):
+            wrapper.renew()
+        self.assertIs(wrapper.autocommit, False)
+
+    def real(self, failures: int = 2) -> base.DatabaseWrapper:
+        """Return the wrapper itself, over connections that are ended at their first question."""
+        wrapper = base.DatabaseWrapper({**connections.settings["default"], "ENGINE": "cloud"})
+        wrapper.begun, wrapper.modes = 0, []
+
+        def begin() -> None:
+            wrapper.begun += 1
+            if wrapper.begun <= failures:
+                raise errors.AdminShutdown
+
+        wrapper.init_connection_state = begin
+        wrapper.connection = SimpleNamespace(close=lambda: None)
+        wrapper.get_new_connection = lambda _: SimpleNamespace(close=lambda: None)
+        wrapper.get_connection_params = dict
+        wrapper.check_settings = lambda: None
+        wrapper._set_autocommit = wrapper.modes.append
+        return wrapper
+
+    def test_whatever_psycopg_takes_for_a_statement_is_run(self) -> None:
+        for statement in (b"select 1", sql.SQL("select {}").format(sql.Literal(1))):
+            self.assertEqual(self.ask(TransactionStatus.IDLE, sql=statement), "old")
 
     def test_a_statement_within_a_transaction_is_not(self) -> None:
         with self.assertRaises(OperationalError):
@@ -86,13 +117,28 @@ class AgainTests(SimpleTestCase):
             self.ask(TransactionStatus.IDLE, ended(), many=True)
 
     def test_what_may_have_happened_is_not_repeated(self) -> None:
-        for sql in ("SELECT f()", "INSERT INTO a VALUES (1)", 'UPDATE "a" SET b = 1'):
+        statements = (
+            "SELECT f()",
+            'SELECT "audit"."log"(%s)',
+            'SELECT "a"."id", nextval(%s) AS "n" FROM "a"',
+            'SELECT nextval(%s) AS "a" FROM "a"',
+            "INSERT INTO a VALUES (1)",
+            'UPDATE "a" SET b = 1',
+        )
+        for statement in statements:
             with self.assertRaises(OperationalError):
-                self.ask(TransactionStatus.IDLE, closed(), sql=sql)
+                self.ask(TransactionStatus.IDLE, closed(), sql=statement)
 
     def test_what_only_reads_is_repeated_whatever_happened(self) -> None:
-        for sql in ('SELECT "a"."id" FROM "a"', 'SELECT COUNT(*) AS "__count" FROM "a"'):
-            self.assertEqual(self.ask(TransactionStatus.IDLE, closed(), ended(), sql=sql), "new")
+        statements = (
+            'SELECT "a"."id", "a"."name" AS "n" FROM "a" WHERE f("a"."id")',
+            'SELECT DISTINCT "a"."id" FROM "a"',
+            'SELECT COUNT(*) AS "__count" FROM "a"',
+            'SELECT 1 AS "a" FROM "a" LIMIT 1',
+        )
+        for statement in statements:
+            said = self.ask(TransactionStatus.IDLE, closed(), ended(), sql=statement)
+            self.assertEqual(said, "new")
 
     def test_what_begins_a_transaction_is_repeated_since_nothing_of_it_stays(self) -> None:
         insert = "INSERT INTO a VALUES (1)"

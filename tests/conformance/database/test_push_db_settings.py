@@ -10,7 +10,7 @@ import pytest
 from slipway.console import Console
 from slipway.database import push_db
 from slipway.errors import DatabaseError
-from slipway.postgres import parts, statements, tables
+from slipway.postgres import grants, parts, statements, tables
 from slipway.postgres.copying import Copy
 from slipway.postgres.session import Session
 from slipway.postgres.tables import Table
@@ -141,9 +141,20 @@ CREATE SEQUENCE "Odd one"; GRANT USAGE ON "Odd one" TO PUBLIC;
 CREATE FUNCTION two (a numeric(3, 1), VARIADIC b text[]) RETURNS int LANGUAGE sql AS 'SELECT 2';
 GRANT EXECUTE ON FUNCTION two TO reporting;
 ALTER DEFAULT PRIVILEGES FOR ROLE site IN SCHEMA public GRANT SELECT ON TABLES TO reporting;
+ALTER DEFAULT PRIVILEGES FOR ROLE site REVOKE EXECUTE ON ROUTINES FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION two FROM PUBLIC; REVOKE USAGE ON SCHEMA public FROM PUBLIC;
+CREATE FUNCTION nth (int[], int) RETURNS int LANGUAGE sql AS 'SELECT $1[$2]';
+CREATE AGGREGATE nth_of (int ORDER BY int) (SFUNC = array_append, STYPE = int[], FINALFUNC = nth);
+GRANT EXECUTE ON ROUTINE nth_of (int, int) TO reporting;
+CREATE SCHEMA app AUTHORIZATION site; GRANT USAGE ON SCHEMA app TO PUBLIC;
+ALTER TABLE public.marker ADD gone int; GRANT SELECT (gone) ON public.marker TO reporting;
+ALTER TABLE public.marker DROP gone;
 CREATE PUBLICATION feed;"""
 ALIKE = """CREATE SEQUENCE "Odd one"; CREATE FUNCTION two (a numeric(3, 1), VARIADIC b text[])
-    RETURNS int LANGUAGE sql AS 'SELECT 2';"""
+    RETURNS int LANGUAGE sql AS 'SELECT 2'; CREATE SCHEMA app;
+CREATE FUNCTION nth (int[], int) RETURNS int LANGUAGE sql AS 'SELECT $1[$2]';
+CREATE AGGREGATE nth_of (int ORDER BY int) (SFUNC = array_append, STYPE = int[], FINALFUNC = nth);
+"""
 
 
 def test_what_is_said_of_the_live_database_is_kept_and_what_is_said_in_it_is_told(
@@ -152,8 +163,8 @@ def test_what_is_said_of_the_live_database_is_kept_and_what_is_said_in_it_is_tol
     pair.fresh(content.SMALL + "CREATE EXTENSION pageinspect;" + ALIKE)
     pair.live(GRANTS)
     pair.target.query(GIVEN)
-    granted = sorted(pair.live(f"RESET role; {statements.GRANTED}"))
-    assert len(granted) == 7
+    granted = sorted(pair.live(f"RESET role; {grants.GRANTED}"))
+    assert len(granted) == 12
     settings = """SELECT setconfig, shobj_description(setdatabase, 'pg_database')
         FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
         WHERE datname = 'site' AND setrole = 0;"""
@@ -168,7 +179,7 @@ def test_what_is_said_of_the_live_database_is_kept_and_what_is_said_in_it_is_tol
         assert f"cannot be granted in the copy: {lost}\n" in said
         kept = [row for row in granted if row != [lost]]
         for _ in range(2):
-            assert sorted(pair.live(f"RESET role; {statements.GRANTED}")) == kept
+            assert sorted(pair.live(f"RESET role; {grants.GRANTED}")) == kept
             push(pair)
         assert "the copy" not in capsys.readouterr().err
     finally:
