@@ -12,13 +12,13 @@ from slipway.errors import SlipwayError
 from slipway.media import FOLDER, conclude
 from slipway.objects.bucket import Bucket
 from slipway.objects.keys import readable
-from slipway.objects.listing import Object
+from slipway.objects.listing import MD5, Object
 from slipway.objects.reach import bucket_of
 from slipway.objects.shards import Disordered
 from slipway.plan import Change, Plan
 from slipway.sync import incoming
 from slipway.sync.crew import Tick, beside
-from slipway.sync.fetch import FULL, LARGE, MD5, Fetcher, has_md5s
+from slipway.sync.fetch import FULL, LARGE, Fetcher, has_md5s
 from slipway.sync.incoming import Fold, Incoming
 from slipway.sync.landing import Landing, temporary_name
 from slipway.sync.memory import Memory, locked, remembered

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CONTENTS = re.compile(r"<Contents>(.*?)</Contents>", re.DOTALL)
 KEY = re.compile(r"<Key>([^<]*)</Key>")
 SIZE = re.compile(r"<Size>(\d+)</Size>")
+MD5 = re.compile("[0-9a-f]{32}")  # also the ETag of what was not sent in parts
 ETAG = re.compile(r"<ETag>(?:&quot;|&#34;|\")?([^<&\"]*)")
 
 

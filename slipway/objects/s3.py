@@ -1,7 +1,6 @@
 """Reach a bucket of S3, or of a server that speaks as S3 does."""
 
 import base64
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -30,7 +29,6 @@ OF_ONE = {"NoSuchUpload", "InvalidObjectState"}  # other objects may do
 MTIME = f"x-amz-meta-{times.MTIME}"
 BY_FOLDERS = "SeaweedFS"
 LOST_BEFORE = timedelta(minutes=2)  # longer than one request is repeated
-MD5 = re.compile("[0-9a-f]{32}")
 NO_QUERY: Mapping[str, str] = {}
 
 
@@ -279,7 +277,7 @@ def explained(dsn: S3Dsn, name: str, status: int, body: str) -> StorageError:
 
 def _is_made_of(etag: str, parts: Sequence[str]) -> bool:
     """Tell whether an ETag is that of these parts, as far as theirs tell their content."""
-    if all(map(MD5.fullmatch, parts)):
+    if all(map(listing.MD5.fullmatch, parts)):
         return etag == listing.joined(parts)
     return etag.endswith(f"-{len(parts)}")
 

@@ -5,19 +5,19 @@
 
 from slipway.postgres.names import Names
 from slipway.postgres.quoting import literal
-from slipway.postgres.statements import OWN
+from slipway.postgres.statements import OWN, SITES, alone
 
 # Lists are stored quoted: quoting them again would make one name of them.
 LISTS = "'search_path', 'session_preload_libraries', 'local_preload_libraries', 'temp_tablespaces'"
-NOBODYS = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
-OF_NO_EXTENSION = """NOT EXISTS (SELECT FROM pg_depend e
-    WHERE e.classid = 'pg_proc'::regclass AND e.objid = p.oid AND e.deptype = 'e')"""
+PUBLICATIONS = "SELECT pubname FROM pg_publication ORDER BY 1;"
+# To whom `a`, an entry of aclexplode(), gives something, and whether it may be passed on.
+GRANTEE = "CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END"
+FURTHER = "CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END"
+ROUTINE = alone("pg_proc", "p")
 # What one who is not the owner may do, as statements; an extension's own is not the site's.
 GRANTED = f"""
 SET search_path = pg_catalog;
-SELECT format('GRANT %s ON %s TO %s%s;', g.may, g.what,
-    CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
-    CASE WHEN g.further THEN ' WITH GRANT OPTION' ELSE '' END)
+SELECT format('GRANT %s ON %s TO %s%s;', a.may, a.what, {GRANTEE}, {FURTHER})
 FROM (
     SELECT format('%s %I.%I', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
             n.nspname, c.relname), a.privilege_type, a.grantee, a.is_grantable
@@ -30,18 +30,18 @@ FROM (
         WHERE {OWN} AND NOT t.attisdropped AND a.grantee <> c.relowner
     UNION ALL SELECT format('SCHEMA %I', n.nspname), a.privilege_type, a.grantee, a.is_grantable
         FROM pg_namespace n, aclexplode(n.nspacl) a
-        WHERE {NOBODYS} AND a.grantee <> n.nspowner
+        WHERE {SITES} AND a.grantee <> n.nspowner
             AND NOT (n.nspname = 'public' AND a.grantee = 0)
     UNION ALL SELECT format('ROUTINE %s', p.oid::regprocedure), a.privilege_type, a.grantee,
             a.is_grantable
         FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace, aclexplode(p.proacl) a
-        WHERE {NOBODYS} AND a.grantee NOT IN (0, p.proowner) AND {OF_NO_EXTENSION}
-    ) AS g (what, may, grantee, further)
+        WHERE {SITES} AND a.grantee NOT IN (0, p.proowner) AND {ROUTINE}
+    ) AS a (what, may, grantee, is_grantable)
 UNION ALL
 -- What everybody may do unless somebody has said otherwise.
 SELECT format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC;', p.oid::regprocedure)
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-WHERE {NOBODYS} AND {OF_NO_EXTENSION} AND p.proacl IS NOT NULL
+WHERE {SITES} AND {ROUTINE} AND p.proacl IS NOT NULL
     AND NOT EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = 0)
 UNION ALL
 SELECT format('REVOKE %s ON SCHEMA public FROM PUBLIC;', r.may)
@@ -61,8 +61,7 @@ SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %I%s GRANT %s ON %s TO %s%s;',
         ELSE format(' IN SCHEMA %I', n.nspname) END,
     a.privilege_type, CASE d.defaclobjtype WHEN 'r' THEN 'TABLES' WHEN 'S' THEN 'SEQUENCES'
         WHEN 'f' THEN 'ROUTINES' WHEN 'T' THEN 'TYPES' ELSE 'SCHEMAS' END,
-    CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
-    CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+    {GRANTEE}, {FURTHER})
 FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace,
     aclexplode(d.defaclacl) a
 WHERE d.defaclobjtype IN ('r', 'S', 'f', 'T', 'n') AND a.grantee <> d.defaclrole;
@@ -88,8 +87,7 @@ SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC;', {incoming})
 FROM pg_database WHERE datname = {live} AND datacl IS NOT NULL
 UNION ALL
 SELECT format('GRANT %s ON DATABASE %I TO %s%s;', a.privilege_type, {incoming},
-    CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
-    CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+    {GRANTEE}, {FURTHER})
 FROM pg_database d, aclexplode(d.datacl) a WHERE d.datname = {live} AND a.grantee <> d.datdba
 UNION ALL
 SELECT format('COMMENT ON DATABASE %I IS %L;', {incoming}, c.description)

@@ -163,7 +163,7 @@ class Move:
         with self.console.step("Check versions, extensions and room on both sides") as notes:
             second.connect(ends.names.live)
             second.post(statements.IMPATIENT, statements.MIGRATIONS, tables.TABLES)
-            second.post(statements.PUBLICATIONS, grants.GRANTED)
+            second.post(grants.PUBLICATIONS, grants.GRANTED)
             second.connect()
             admin.post(statements.target_facts(ends.names, ends.owner))
             admin.post(_ask_machine(ends.target), grants.inherited(ends.names))

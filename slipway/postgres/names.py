@@ -6,7 +6,6 @@ from slipway.errors import DatabaseError
 from slipway.postgres.quoting import LONGEST_NAME, identifier
 
 INCOMING, PREVIOUS, OUTDATED = SUFFIXES = ("__incoming", "__previous", "__outdated")
-
 ADMINISTRATION = "postgres"
 
 

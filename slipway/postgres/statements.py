@@ -21,9 +21,17 @@ OWNED = {
 }  # fmt: skip
 DEFAULT_TABLESPACE = "pg_default"
 
-OWN = """n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT EXISTS (
-    SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid
-    AND e.deptype = 'e')"""
+# Schemas that are a site's, not the server's.
+SITES = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+
+
+def alone(catalog: str, row: str) -> str:
+    """Write that a row of a catalog belongs to no extension."""
+    return f"""NOT EXISTS (SELECT FROM pg_depend e
+    WHERE e.classid = '{catalog}'::regclass AND e.objid = {row}.oid AND e.deptype = 'e')"""
+
+
+OWN = f"{SITES} AND {alone('pg_class', 'c')}"
 
 SEQUENCES = f"""
 SELECT format('%I.%I', n.nspname, c.relname), coalesce(pg_sequence_last_value(c.oid)::text, '')
@@ -82,7 +90,7 @@ IMPATIENT = "SET lock_timeout = '5s';"
 DATABASES = "SELECT datname FROM pg_database;"
 # What a DROP that was interrupted leaves: nobody can connect to it any more.
 HALF_DROPPED = "SELECT datname FROM pg_database WHERE datconnlimit = -2;"
-CLOSED = "SELECT datname FROM pg_database WHERE datconnlimit = -2 OR NOT datallowconn;"
+CLOSED = "SELECT datname FROM pg_database WHERE NOT datallowconn;"
 SIZE = "SELECT pg_database_size(current_database());"
 
 MIGRATIONS = """
@@ -102,9 +110,8 @@ SELECT json_build_object(
     'collation', d.datcollate,
     'tables', (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {OWN}),
-    'event_triggers', EXISTS (SELECT FROM pg_event_trigger t WHERE NOT EXISTS (
-        SELECT FROM pg_depend e WHERE e.classid = 'pg_event_trigger'::regclass
-            AND e.objid = t.oid AND e.deptype = 'e')),
+    'event_triggers', EXISTS (
+        SELECT FROM pg_event_trigger t WHERE {alone("pg_event_trigger", "t")}),
     'roles', (SELECT coalesce(json_agg(DISTINCT pg_get_userbyid(s.refobjid)), '[]')
         FROM pg_shdepend s WHERE s.dbid = d.oid AND s.deptype = 'r'),
     'extensions', (SELECT coalesce(
@@ -113,7 +120,6 @@ SELECT json_build_object(
         WHERE e.extname <> 'plpgsql'))
 FROM pg_database d WHERE d.datname = current_database();
 """
-PUBLICATIONS = "SELECT pubname FROM pg_publication ORDER BY 1;"
 
 
 def prepared(names: Names) -> str:

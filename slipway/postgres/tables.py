@@ -31,6 +31,8 @@ TEXTS = {"text", "varchar", "bpchar"}
 # Nobody has given them a cast to text of his own.
 CAST = {"numeric", "float4", "float8", "json", "jsonb", "interval", "timetz", "inet", "cidr"}
 
+Column = tuple[str, str, str]
+
 TABLES = f"""
 SELECT json_build_object('name', format('%I.%I', n.nspname, c.relname),
     'size', pg_table_size(c.oid), 'rows', c.reltuples,
@@ -51,9 +53,6 @@ SELECT json_build_object('name', format('%I.%I', n.nspname, c.relname),
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {OWN} ORDER BY 1::text;
 """
-
-
-Column = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,12 @@
 """Fetch objects: whole and verified beside the file, which is then replaced by one rename."""
 
 import errno
-import re
 import threading
 from collections.abc import Iterable, Mapping
 
 from slipway.errors import StorageError
 from slipway.objects.bucket import Bucket, ChangedError, DamagedError, ObjectError
-from slipway.objects.listing import Object
+from slipway.objects.listing import MD5, Object
 from slipway.sync import etags
 from slipway.sync.crew import Crew, Gang, Stopped, Tick
 from slipway.sync.landing import Arrival, Landing, arrival
@@ -24,7 +23,6 @@ PAUSE = 0.5  # s, doubled with every try
 BATCH = 2_000  # files that land between two waits for the disk
 FULL = {errno.ENOSPC, errno.EDQUOT}
 AGAIN = "run it again"
-MD5 = re.compile("[0-9a-f]{32}")
 
 
 class Doubtful(Exception):

@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 CLUTTER = {".DS_Store", "Thumbs.db", "desktop.ini"}
 TEMPORARY_BEGINNINGS = (".slipway-", "._", ".~lock.", "~$", ".nfs", ".fuse_hidden")
-
-
 # What SQLite can remember, in whose integers there is a sign: times until 2262.
 LATEST = 2**63 - 1
 

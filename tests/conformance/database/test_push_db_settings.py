@@ -131,7 +131,7 @@ def test_a_dump_without_what_only_an_administrator_may_create(pair: Pair, tmp_pa
 
 
 GIVEN = """ALTER DATABASE site SET search_path = '', "Odd, one", public;
-ALTER DATABASE site SET role = 'site';
+ALTER DATABASE site SET role = '{0}';
 COMMENT ON DATABASE site IS 'kept for ever';"""
 GRANTS = """CREATE ROLE reporting;
 GRANT SELECT ON public.marker TO reporting WITH GRANT OPTION;
@@ -157,12 +157,13 @@ CREATE AGGREGATE nth_of (int ORDER BY int) (SFUNC = array_append, STYPE = int[],
 """
 
 
+@pytest.mark.parametrize("role", [SITE, "reporting"])
 def test_what_is_said_of_the_live_database_is_kept_and_what_is_said_in_it_is_told(
-    pair: Pair, capsys: pytest.CaptureFixture[str]
+    pair: Pair, capsys: pytest.CaptureFixture[str], role: str
 ) -> None:
     pair.fresh(content.SMALL + "CREATE EXTENSION pageinspect;" + ALIKE)
     pair.live(GRANTS)
-    pair.target.query(GIVEN)
+    pair.target.query(GIVEN.format(role))
     granted = sorted(pair.live(f"RESET role; {grants.GRANTED}"))
     assert len(granted) == 12
     settings = """SELECT setconfig, shobj_description(setdatabase, 'pg_database')
