@@ -9,10 +9,10 @@ from slipway.postgres.session import Session
 
 POLITE_SECONDS = 1.0
 GENTLE_SECONDS, GENTLE_ATTEMPTS = 0.25, 8
-FORCED_SECONDS = 10.0
+FORCED_SECONDS, BURST_SECONDS = 10.0, 1.0
 PAUSE = 0.02
 # New connections wait as long as an attempt lasts, or waits for a lock: it is given up early.
-POLITE, GENTLE, FORCED = ("20ms", "15ms"), ("250ms", "200ms"), ("0", "500ms")
+POLITE, GENTLE, FORCED = ("20ms", "15ms"), ("250ms", "200ms"), ("1s", "500ms")
 OBJECT_IN_USE, QUERY_CANCELED, LOCKED = "55006", "57014", "55P03"
 
 
@@ -31,13 +31,17 @@ def switch(admin: Session, second: Session, step: Switch) -> float:
     """
     # Waiting for the disk would only lengthen the gap: what is lost in a crash is the switch.
     admin.query("SET synchronous_commit = off;")
-    took = _politely(admin, step)
-    if took is None:
-        took = _unless_locked(admin, step)
-    if took is None:
-        took = _gently(admin, second, step)
-    if took is None:
-        took = _by_force(admin, second, step)
+    try:
+        took = _politely(admin, step)
+        if took is None:
+            took = _gently(admin, second, step)
+        if took is None:
+            took = _by_force(admin, second, step)
+    except Blocked:
+        # Whoever holds the lock may be connected to another database, and is not ended.
+        what = "somebody's open transaction has changed the database itself (GRANT, COMMENT, ALTER)"
+        hint = "end it: SELECT * FROM pg_stat_activity WHERE xact_start IS NOT NULL"
+        raise DatabaseError(step.live, what, f"the old database serves on; {hint}") from None
     # The next commit that waits for the disk takes the switch along.
     admin.ask(
         "SET synchronous_commit = on;",
@@ -54,31 +58,19 @@ def _politely(admin: Session, step: Switch) -> float | None:
             for begin, end in _attempt(admin, step, POLITE):
                 return end - begin
         time.sleep(PAUSE)
-    return None
-
-
-def _unless_locked(admin: Session, step: Switch) -> float | None:
-    """Try it once more, before anybody is ended for nothing; raises DatabaseError.
-
-    Whoever holds a lock on the database itself may be connected to another one, and is not ended.
-    """
-    try:
-        for begin, end in _attempt(admin, step, GENTLE):
-            return end - begin
-    except Blocked:
-        what = "somebody's open transaction has changed the database itself (GRANT, COMMENT, ALTER)"
-        hint = "end it: SELECT * FROM pg_stat_activity WHERE xact_start IS NOT NULL"
-        raise DatabaseError(step.live, what, f"the old database serves on; {hint}") from None
+    # Once more with patience: before anybody is ended for nothing, a lock is found.
+    for begin, end in _attempt(admin, step, GENTLE):
+        return end - begin
     return None
 
 
 def _gently(admin: Session, second: Session, step: Switch) -> float | None:
     for _ in range(GENTLE_ATTEMPTS):
         second.post(end_all(step, GENTLE_SECONDS, idle=True))
-        moments: list[tuple[float, float]] = []
-        with suppress(Blocked):
+        try:
             moments = _attempt(admin, step, GENTLE)
-        second.receive()
+        finally:
+            second.receive()
         for begin, end in moments:
             return end - begin
         # Whoever waited for the attempt goes on now, and others' transactions end.
@@ -87,15 +79,16 @@ def _gently(admin: Session, second: Session, step: Switch) -> float | None:
 
 
 def _by_force(admin: Session, second: Session, step: Switch) -> float:
-    second.post(end_all(step, FORCED_SECONDS))
-    moments: list[tuple[float, float]] = []
+    begins: list[float] = []
     deadline = time.monotonic() + FORCED_SECONDS
-    while not moments and time.monotonic() < deadline:
-        with suppress(Blocked):
-            moments += _attempt(admin, step, FORCED)
-    began = float(second.receive()[0][0])
-    if moments:
-        return moments[0][1] - began
+    while time.monotonic() < deadline:
+        second.post(end_all(step, BURST_SECONDS))
+        try:
+            moments = _attempt(admin, step, FORCED)
+        finally:
+            begins.append(float(second.receive()[0][0]))
+        for _, end in moments:
+            return end - begins[0]
     what = f"its clients could not be ended within {FORCED_SECONDS:g} s"
     raise DatabaseError(step.live, what, "the old database serves on; try it at a calmer time")
 
