@@ -51,7 +51,8 @@ class SlipwayError(Exit):
 
     def __init__(self, where: str, what: str, hint: str = "") -> None:
         self.where = where
-        self.what = what
+        # Also where it becomes part of another message: servers end theirs with a line break.
+        self.what = " ".join(what.split())
         self.hint = hint
         super().__init__(self.line(), self.exit_code)
 

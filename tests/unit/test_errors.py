@@ -12,7 +12,8 @@ def leaves() -> list[type[errors.SlipwayError]]:
 
 
 def test_a_message_is_one_line_with_where_what_and_what_to_do() -> None:
-    error = errors.StorageError("env/test.toml", "bucket\nmissing", "add it")
+    error = errors.StorageError("env/test.toml", "bucket\nmissing\n", "add it")
+    assert error.what == "bucket missing"
     assert str(error) == "env/test.toml: bucket missing; add it"
     assert isinstance(error, Exit)
     assert error.message == str(error)
