@@ -41,6 +41,7 @@ MAX_PARALLEL = 4
 # The first engine that asks for health more often while a task starts.
 QUICK_ENGINE = 25
 CLIENT_VERSION = Command.of("docker", "version", "--format", "{{.Client.Version}}")
+PLAN = ("python", "manage.py", "release", "--plan")
 PLAN_SECONDS = 120
 
 
@@ -109,6 +110,8 @@ class Deployment:
         if not all(_has(host, present.image) for _, host in self.hosts):
             # A host that has just joined could not take over a task.
             return None
+        if not self._migrated():
+            return None
         self.console.say(f"nothing to do: {self.environment.site.url} runs {present.name} already")
         return present
 
@@ -175,9 +178,8 @@ class Deployment:
 
     def pending(self, wanted: Release) -> list[Migration]:
         """Ask the release which migrations are to come."""
-        words = ["python", "manage.py", "release", "--plan"]
         with self.console.step("Compare migrations"):
-            said = self._one_off(wanted).run("plan", self.stack_file, words, PLAN_SECONDS)
+            said = self._one_off(wanted).run("plan", self.stack_file, [*PLAN], PLAN_SECONDS)
         return release.pending(said)
 
     def unknown(self, wanted: Release) -> list[str]:
@@ -273,6 +275,16 @@ class Deployment:
             self.console.say(f"{self.environment.site.url} runs {shown.name}")
         self.console.result(fields)
         return fields
+
+    def _migrated(self) -> bool:
+        """Ask what serves whether its database, which may be another one by now, lacks nothing."""
+        engines = [engine for _, engine in self.hosts]
+        with self.console.step("Compare migrations") as notes:
+            said = swarm.ask(engines, f"{self.environment.stack}_web", PLAN)
+            # Whoever cannot be asked is rolled out again, which says why.
+            lacking = None if said is None else len(release.pending(said))
+            notes.append("no task could be asked" if lacking is None else f"{lacking} to apply")
+        return lacking == 0
 
     def _release(self, revision: Revision, image_id: str) -> Release:
         secret = release.secret_name(self.environment.stack, self.env)

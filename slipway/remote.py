@@ -6,7 +6,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 
-from slipway import engine, ssh
+from slipway import engine, ssh, swarm
 from slipway.command import Command, Shell
 from slipway.console import Console
 from slipway.environment import Environment
@@ -14,7 +14,6 @@ from slipway.errors import OK, ConfigurationError, HostError, SlipwayError
 from slipway.masking import masker
 from slipway.settings.hosts import Host
 
-SWARM_SERVICE = "com.docker.swarm.service.name"
 SINCE = re.compile(r"(\d+)([smhd])|\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d)?)?")
 # "myapp-test_web.1.k2vbn5i5prwb@host1    | what the task wrote"
 TASK = re.compile(r"^(\S+\s)?(?:\S*[_-])?(\w+)\.(\w+)\.\w+@(\S+)\s+\| ?")
@@ -84,7 +83,7 @@ def find(shell: Shell, environment: Environment, service: str) -> tuple[Host, st
     """
     name, refused = service_name(environment, service), []
     for state in ("health=healthy", "status=running"):
-        words = ["docker", "ps", "--quiet", "--filter", f"label={SWARM_SERVICE}={name}"]
+        words = ["docker", "ps", "--quiet", "--filter", f"label={swarm.SERVICE}={name}"]
         for host in environment.hosts:
             try:
                 said = ssh.run(shell, host, *words, "--filter", state).stdout.split()

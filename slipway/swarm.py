@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from docker.errors import NotFound, create_api_error_from_http_exception
-from requests import HTTPError
+from docker.errors import DockerException, NotFound, create_api_error_from_http_exception
+from requests import HTTPError, RequestException
 
 from slipway.command import Command, Shell
 from slipway.engine import Engine
@@ -17,6 +17,7 @@ from slipway.secrets import Secret
 
 Json = dict[str, Any]
 NAMESPACE = "com.docker.stack.namespace"
+SERVICE = "com.docker.swarm.service.name"
 FAILED = frozenset({"failed", "rejected", "orphaned"})
 TIMEOUT = 60
 
@@ -100,6 +101,21 @@ def health(engines: Sequence[Engine], container: str) -> str:
             log = (state.get("Health") or {}).get("Log") or [{"Output": ""}]
             return str(log[-1]["Output"]).strip()
     return ""
+
+
+def ask(engines: Sequence[Engine], service: str, words: Sequence[str]) -> str | None:
+    """Run a command in a healthy task of a service, on whichever host it is.
+
+    Returns what it said on standard output, or None where no task could run it to its end.
+    """
+    where: Json = {"label": f"{SERVICE}={service}", "health": "healthy"}
+    for engine in engines:
+        with suppress(DockerException, RequestException):
+            for container in engine.client.containers.list(filters=where, sparse=True)[:1]:
+                code, said = container.exec_run([*words], stderr=False)
+                if code == 0 and isinstance(said, bytes):
+                    return said.decode(errors="replace")
+    return None
 
 
 def deploy(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from slipway.postgres.programs import Rows
 
 PUSHED = (
-    "the local database lacks {}; migrate it, or pull the code",
+    "the local database lacks {}; migrate it now, or run 'invoke deploy' afterwards",
     "the environment does not know {} yet; deploy that code",
 )
 PULLED = (
@@ -13,7 +13,8 @@ PULLED = (
     "the local database does not know {} yet; pull that code",
 )
 UNDONE = (
-    "what serves from now on lacks {}; migrate it, or go back to the code before as well",
+    "what serves from now on lacks {}; 'invoke deploy' migrates it, "
+    "or go back to the code before as well",
     "what serves from now on has {}, which what served has not; the code must know it",
 )
 Inventory = dict[tuple[str, str], str]

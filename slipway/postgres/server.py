@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from slipway import dsn, engine, ssh
+from slipway import dsn, engine, ssh, swarm
 from slipway.command import Command, Result, Shell
 from slipway.dsn import DatabaseDsn
 from slipway.engine import Engine
@@ -37,7 +37,6 @@ DAY = 24 * 3600
 KEEP = f"""umask 077; cat >"$1"
 find {MEMORY} -maxdepth 1 -name 'slipway-*.p*' -user "$(id -un)" -mtime +0 -delete"""
 PROJECT, SERVICE = "com.docker.compose.project", "com.docker.compose.service"
-SWARM_SERVICE = "com.docker.swarm.service.name"
 
 
 class Psql(Protocol):
@@ -237,7 +236,7 @@ def deployed(shell: Shell, environment: Environment) -> Server:
     # The sessions take the same connection: a tunnel of its own would cost ten round trips more.
     look = ("docker", "container", "ls", "--quiet", "--no-trunc", "--filter", "status=running")
     for host in environment.hosts:
-        label = f"label={SWARM_SERVICE}={service}"
+        label = f"label={swarm.SERVICE}={service}"
         found = ssh.run(shell, host, *look, "--filter", label, check=False)
         if found.code:
             raise engine.silent(host)

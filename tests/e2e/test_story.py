@@ -230,6 +230,16 @@ def test_any_value_of_a_variable_arrives_in_the_container(story: dict[str, Any])
     assert seen.decode() == value
 
 
+def test_a_deploy_of_the_same_code_migrates_a_database_that_lacks_something(
+    story: dict[str, Any],
+) -> None:
+    assert story["url"]
+    invoke("manage", "migrate sessions zero")
+    again = result_of("deploy")
+    assert (again["changed"], again["migrations"]) == (True, ["sessions.0001_initial"])
+    assert result_of("deploy")["changed"] is False
+
+
 def test_destroy_leaves_nothing_of_the_environment(story: dict[str, Any]) -> None:
     assert story["url"]
     done = invoke("destroy", "-e", "test", "--yes", check=False)

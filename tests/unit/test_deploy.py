@@ -4,7 +4,7 @@ import re
 import time
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import pytest
 from docker.errors import APIError, DockerException, ImageNotFound
@@ -31,6 +31,12 @@ class World:
         self.steps: list[str] = []
         self.fails = ""
         self.image_id = "sha256:one"
+        # What the task that serves says: exit code and output.
+        self.answer = (0, b'release: {"pending": []}')
+
+    @property
+    def serving(self) -> Any:
+        return Mock(exec_run=Mock(return_value=self.answer))
 
     def does(self, step: str, result: Any = None) -> Any:
         def act(*_: Any) -> Any:
@@ -63,6 +69,7 @@ def world(fake: FakeSwarm, monkeypatch: pytest.MonkeyPatch) -> World:
     }
     networks = [{"Name": "slipway-proxy"}, {"Name": "myapp-test"}]
     one.client.api.networks.return_value = networks
+    one.client.containers.list.side_effect = lambda **_: [world.serving]
     one.client.images.get.return_value.attrs = {"Size": 1_000_000}
     monkeypatch.setattr(engine, "local", lambda: Held(one))
     monkeypatch.setattr(engine, "on_host", lambda *_: Held(one))
@@ -168,6 +175,21 @@ def test_whatever_differs_is_rolled_out(world: World, subject: Environment, what
         stack.write_text(stack.read_text() + "# changed\n")
     assert run(subject)["changed"] is True
     assert "roll out" in world.steps
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(0, b'release: {"pending": [{"name": "a.1", "unsafe": []}]}'), (1, b"cannot connect")],
+    ids=["another database serves by now", "nobody knows"],
+)
+def test_a_database_that_lacks_a_migration_gets_it(
+    world: World, subject: Environment, answer: tuple[int, bytes]
+) -> None:
+    run(subject)
+    world.steps.clear()
+    world.answer = answer
+    assert run(subject)["migrations"] == ["a.1"]
+    assert world.steps[:3] == ["ship", "migrate", "try"]
 
 
 def test_a_host_that_lacks_the_image_gets_it(world: World, subject: Environment) -> None:

@@ -75,7 +75,8 @@ def test_migrations_that_only_one_side_has_are_named() -> None:
     assert compare.migrations([one], [one]) == []
     assert compare.migrations([], [one]) == compare.migrations([one], []) == []
     assert compare.migrations([one], [one, two, three]) == [
-        "the local database lacks the migration app.0002 and 1 more; migrate it, or pull the code"
+        "the local database lacks the migration app.0002 and 1 more; "
+        "migrate it now, or run 'invoke deploy' afterwards"
     ]
     assert compare.migrations([one, two], [one]) == [
         "the environment does not know the migration app.0002 yet; deploy that code"
