@@ -2,6 +2,7 @@ from types import SimpleNamespace
 from unittest.mock import patch
 
 from django.db import OperationalError, connections
+from django.db.backends.signals import connection_created
 from django.test import SimpleTestCase
 from psycopg import errors, sql
 from psycopg.pq import TransactionStatus
@@ -15,13 +16,14 @@ class Connection:
     def __init__(self, status: TransactionStatus) -> None:
         self.connection = SimpleNamespace(info=SimpleNamespace(transaction_status=status))
         self.renewed = 0
-        self.autocommit = True
+        self.autocommit = self.repeats = True
+        self.keeps = False
 
     def renew(self) -> None:
         self.renewed += 1
 
-    def create_cursor(self) -> str:
-        return "new"
+    def create_cursor(self, name: str | None = None) -> str:
+        return name or "new"
 
 
 def ended() -> OperationalError:
@@ -37,11 +39,11 @@ def closed() -> OperationalError:
 class AgainTests(SimpleTestCase):
     def ask(
         self, status: TransactionStatus, *errors: Exception, many: bool = False,
-        sql: object = "SELECT f()", autocommit: bool = True,
-    ) -> str:  # fmt: skip
+        sql: object = "SELECT f()", autocommit: bool = True, cursor: object = "old",
+    ) -> object:  # fmt: skip
         self.wrapper = Connection(status)
         self.wrapper.autocommit = autocommit
-        cursor, failures = SimpleNamespace(cursor="old"), list(errors)
+        cursor, failures = SimpleNamespace(cursor=cursor), list(errors)
 
         def execute(*_args: object) -> str:
             if failures:
@@ -81,7 +83,7 @@ class AgainTests(SimpleTestCase):
     def test_whoever_cannot_go_on_is_in_a_transaction_all_the_same(self) -> None:
         wrapper = self.real(failures=1000)
         wrapper.autocommit = False
-        with patch.object(base, "CONNECT_SECONDS", 0.05), self.assertRaises(errors.AdminShutdown):
+        with patch.object(base, "CONNECT_SECONDS", 0.05), self.assertRaises(OperationalError):
             wrapper.renew()
         self.assertIs(wrapper.autocommit, False)
 
@@ -111,6 +113,77 @@ class AgainTests(SimpleTestCase):
         with self.assertRaises(OperationalError):
             self.ask(TransactionStatus.INTRANS, ended())
         self.assertEqual(self.wrapper.renewed, 0)
+
+    def test_what_may_commit_in_between_is_not(self) -> None:
+        for statement in ("CALL p()", "DO $$ BEGIN END $$", "CREATE INDEX CONCURRENTLY i ON a (b)"):
+            with self.assertRaises(OperationalError):
+                self.ask(TransactionStatus.IDLE, ended(), sql=statement)
+        for statement in ("/* a */ /* b */ select 1", "(SELECT 1)", sql.SQL("DELETE FROM a")):
+            self.assertEqual(self.ask(TransactionStatus.IDLE, ended(), sql=statement), "new")
+
+    def test_what_was_ended_on_purpose_is_not(self) -> None:
+        with patch.object(base, "LONGEST_SECONDS", -1.0), self.assertRaises(OperationalError):
+            self.ask(TransactionStatus.IDLE, ended())
+
+    def test_a_cursor_of_the_server_stays_one(self) -> None:
+        cursor = SimpleNamespace(name="rows")
+        self.assertEqual(self.ask(TransactionStatus.IDLE, ended(), cursor=cursor), "rows")
+
+    def test_what_a_session_holds_is_noticed(self) -> None:
+        holding = (
+            "SET search_path = a",
+            " set role b",
+            "SELECT pg_advisory_lock(1)",
+            "SELECT pg_try_advisory_lock_shared(1)",
+            "SELECT set_config('a.b', %s, false)",
+            "CREATE TEMPORARY TABLE t ()",
+            "LISTEN a",
+        )
+        free = (
+            "SET LOCAL search_path = a",
+            "SET CONSTRAINTS ALL IMMEDIATE",
+            "SELECT pg_advisory_xact_lock(1)",
+            "SELECT set_config('a.b', %s, true)",
+            'UPDATE "a" SET "b" = 1',
+            "CREATE TABLE temperatures ()",
+        )
+        for statement in holding + free:
+            self.ask(TransactionStatus.IDLE, sql=statement)
+            self.assertIs(self.wrapper.keeps, statement in holding, statement)
+
+    def test_whoever_holds_something_is_not_given_another_session(self) -> None:
+        wrapper = self.real(failures=0)
+        self.assertTrue(wrapper.repeats)
+        wrapper.keeps = True
+        self.assertFalse(wrapper.repeats)
+        wrapper.connect()
+        self.assertTrue(wrapper.repeats)
+        wrapper.settings_dict = {**wrapper.settings_dict, "OPTIONS": {"pool": {"max_size": 3}}}
+        self.assertFalse(wrapper.repeats)
+
+    def test_whoever_waits_for_new_connections_hears_of_them_once_they_are_ready(self) -> None:
+        told: list[bool] = []
+
+        def hear(connection: base.DatabaseWrapper, **_: object) -> None:
+            connection.keeps = True
+            told.append(connection.repeats)
+
+        connection_created.connect(hear, sender=base.DatabaseWrapper)
+        self.addCleanup(connection_created.disconnect, hear, sender=base.DatabaseWrapper)
+        wrapper = self.real()
+        wrapper.renew()
+        # What is set for each new connection any other one has as well.
+        self.assertEqual((told, wrapper.repeats), ([False], True))
+
+    def test_who_cannot_connect_gets_an_error_of_django(self) -> None:
+        wrapper = self.real()
+
+        def refuse(_: object) -> None:
+            raise errors.ConnectionFailure("refused")
+
+        wrapper.get_new_connection = refuse
+        with self.assertRaises(OperationalError):
+            wrapper.renew()
 
     def test_many_statements_are_not(self) -> None:
         with self.assertRaises(OperationalError):
