@@ -27,6 +27,9 @@ for kind in secret config; do
     grep -E "^$0-((env|record)-[0-9a-f-]+|services-superuser|lease)$" |
     xargs -r -n 1 docker $kind rm >/dev/null
 done
+# A name of theirs may be cut; the label is not.
+docker config ls --quiet --filter "label=slipway.record-of=$0" |
+  xargs -r docker config rm >/dev/null
 i=0
 while docker network inspect "$0" >/dev/null 2>&1 && [ $i -lt 60 ]; do
   docker network rm "$0" >/dev/null 2>&1 || sleep 1; i=$((i+1))
@@ -41,7 +44,8 @@ for volume in $(docker volume ls --quiet | grep -E "$own"); do
   until docker volume rm "$volume" >/dev/null 2>&1 || [ $i -gt 60 ]; do i=$((i+1)); sleep 1; done
 done
 rm -rf "/srv/slipway/$0" "/etc/slipway/proxy/sites/$0.caddy" "/etc/slipway/proxy/sites/$0.pem" \
-  "/etc/slipway/proxy/loaded/$0.caddy"
+  "/etc/slipway/proxy/loaded/$0.caddy" "/etc/slipway/proxy/maintenance/$0" \
+  "/etc/slipway/proxy/maintenance/$0".pass-*
 if ! ls -d "/srv/slipway/$1"-* >/dev/null 2>&1; then
   docker images --format '{{.Repository}}:{{.Tag}}' "$1" | xargs -r docker rmi >/dev/null 2>&1
 fi
@@ -124,7 +128,7 @@ def _refuse(environment: Environment, found: Doomed, with_objects: bool) -> None
     if found.objects and not with_objects:
         count = f"{found.objects}{' or more' if found.objects >= 1000 else ''}"
         raise StorageError(
-            f"storage of {environment.name}", f"holds {count} objects",
+            f"storage of {environment.name}", f"holds {count} objects, old versions included",
             "fetch them with 'invoke pull-media', then add --with-objects",
         )  # fmt: skip
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from slipway import envfile, vault
+from slipway import envfile, variables, vault
 from slipway.console import Console
 from slipway.environment import Environment, read_variables
 from slipway.errors import ConfigurationError
@@ -74,6 +74,7 @@ def _set(environment: Environment, console: Console, assignment: str) -> None:
         value = _typed(name)
     if "\0" in value:
         raise ConfigurationError(f"--set {name}", "holds a zero byte", "no variable can hold one")
+    variables.check(name, value, f"--set {name}")
     _confirm(environment, console)
     _write(environment, console, name, envfile.put(_text(environment), name, value))
 

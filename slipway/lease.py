@@ -6,20 +6,18 @@ renewing it. Whoever was silent for too long finds it taken, and is refused at i
 
 import base64
 import getpass
-import os
 import secrets
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from pathlib import Path
 from threading import Event, Thread
 
 from docker.errors import APIError, DockerException, NotFound
 from requests import RequestException
 
-from slipway import swarm
+from slipway import process, swarm
 from slipway.engine import Engine, refusals
 from slipway.errors import DeployError, HostError
 
@@ -95,7 +93,7 @@ def lease(engine: Engine, stack: str, reason: str, owner: str = "") -> Iterator[
     somebody else holds it.
     """
     name = f"{stack}-lease"
-    labels = {OWNER: owner or who(), REASON: reason, PROCESS: _process()}
+    labels = {OWNER: owner or who(), REASON: reason, PROCESS: process.own()}
     own = _take(engine, name, labels)
     if not own:
         _refuse_or_break(engine, name)
@@ -140,7 +138,7 @@ def _refuse_or_break(engine: Engine, name: str) -> None:
         return
     labels = found["Spec"]["Labels"]
     silent = _now(engine, name) - _time(found["UpdatedAt"])
-    if silent < EXPIRES and not _has_ended(labels.get(PROCESS, "")):
+    if silent < EXPIRES and not process.has_ended(labels.get(PROCESS, "")):
         since = f"{_time(found['CreatedAt']):%H:%M:%S} UTC"
         what = f"{labels.get(OWNER, 'somebody')} {labels.get(REASON, 'works')} since {since}"
         hint = f"wait; if that run was killed, for {EXPIRES.seconds} s"
@@ -159,33 +157,6 @@ def _now(engine: Engine, name: str) -> datetime:
         return _time(next(one["CreatedAt"] for one in found if one["ID"] == own))
     finally:
         _remove(engine, own)
-
-
-def _process() -> str:
-    """Return what names this process on this machine and on no other; elsewhere nothing."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        space = Path("/proc/self/ns/pid").stat().st_ino
-        return f"{boot}/{space}/{os.getpid()}/{_started(os.getpid())}"
-    except OSError:
-        return ""
-
-
-def _has_ended(process: str) -> bool:
-    """Return whether the process ran on this machine and does no more."""
-    there, _, started = process.rpartition("/")
-    machine, _, number = there.rpartition("/")
-    if not machine or not _process().startswith(f"{machine}/"):
-        return False
-    try:
-        return _started(int(number)) != started
-    except OSError:
-        return True
-
-
-def _started(number: int) -> str:
-    """Return when a process was started: two that have the same number differ in it."""
-    return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[19]
 
 
 def _find(engine: Engine, name: str) -> swarm.Json | None:

@@ -1,7 +1,9 @@
 """Keep an environment's secrets out of what programs say (pure)."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from urllib.parse import quote
 
 from slipway import dsn
 from slipway.environment import Environment
@@ -15,7 +17,7 @@ SHORTEST = 6
 
 def masker(environment: Environment) -> Callable[[str], str]:
     """Return a function that replaces the environment's secrets in a text by `***`."""
-    found = {secret.reveal() for secret in _secrets(environment.variables)}
+    found = {form for secret in _secrets(environment.variables) for form in _forms(secret.reveal())}
     values = sorted((value for value in found if len(value) >= SHORTEST), key=len, reverse=True)
 
     def mask(text: str) -> str:
@@ -24,6 +26,15 @@ def masker(environment: Environment) -> Callable[[str], str]:
         return text
 
     return mask
+
+
+def _forms(value: str) -> Iterator[str]:
+    """Yield a value as programs may write it: escaped, quoted, or a line at a time."""
+    yield value
+    yield from (line.strip() for line in value.splitlines())
+    yield quote(value, safe="")
+    yield repr(value)[1:-1]
+    yield from (json.dumps(value, ensure_ascii=plain)[1:-1] for plain in (True, False))
 
 
 def _secrets(variables: Mapping[str, Secret]) -> Iterator[Secret]:

@@ -87,7 +87,7 @@ def pull_media(
     bucket = bucket or bucket_of(environment)
     console.title(f"Pull media from {environment.name}: {bucket.label}")
     with (
-        locked(state, "pull", f"pull into {FOLDER}"),
+        locked(state, "pull.folder", f"pull into {FOLDER}"),
         remembered(state, environment.name, console.warn) as memory,
         Landing(folder) as landing,
     ):

@@ -26,6 +26,7 @@ def rotate_keys(environment: Environment, console: Console) -> None:
     begin = time.monotonic()
     console.title(f"Rotate the key of {environment.name}: {environment.site.url}")
     provider = _checked(environment, console)
+    _warn_of_more(environment, console)
     question = f"Replace the key of {environment.name} and roll its tasks?"
     console.confirm(question, type_name=environment.typed_name)
     with cleans_up():
@@ -51,6 +52,20 @@ def _checked(environment: Environment, console: Console) -> Provider:
         what = f"the storage is not as it should be: {wrong[0].line()}"
         raise StorageError(environment.name, what, f"run 'invoke provision -e {environment.name}'")
     return provider
+
+
+def _warn_of_more(environment: Environment, console: Console) -> None:
+    """Tell of changes to the env file that would go out with the key."""
+    with deploy.opened(environment, console, Shell()) as run:
+        if differs(run.manager, environment.stack, run.env):
+            name = f"env/{environment.env_file.name}"
+            console.warn(f"{name} is not the one that is deployed: all of it goes out")
+
+
+def differs(engine: Engine, stack: str, env: bytes) -> bool:
+    """Tell whether an env file is another one than that of the release that serves."""
+    served = next((one.secret for one in history.read(engine, stack) if one.good), "")
+    return bool(served) and served != names.secret_name(stack, env)
 
 
 def _renewed(environment: Environment, provider: Provider, console: Console) -> bool:

@@ -18,7 +18,7 @@ from typing import Any
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
-from slipway import baseimages, engine, room, ssh
+from slipway import baseimages, engine, process, room, ssh
 from slipway.command import Shell
 from slipway.console import Console
 from slipway.engine import Engine
@@ -30,6 +30,7 @@ from slipway.settings.hosts import Host
 IMAGE = "registry:2"
 VOLUME = "slipway-registry"
 OWNER = "slipway.registry.owner"
+FORGOTTEN = timedelta(days=1)
 VOLUME_DAYS = 7
 READY_SECONDS = 20
 PORTS = (20000, 32000)
@@ -180,7 +181,7 @@ def _start(here: Engine) -> Container:
             IMAGE,
             detach=True,
             name=f"slipway-registry-{os.getpid()}-{secrets.token_hex(3)}",
-            labels={OWNER: str(os.getpid())},
+            labels={OWNER: process.own()},
             ports={"5000/tcp": (LOOPBACK, 0)},
             volumes={VOLUME: {"bind": "/var/lib/registry", "mode": "rw"}},
         )
@@ -211,7 +212,9 @@ def _answers(port: int) -> bool:
 def _collect(here: Engine) -> None:
     """Remove the registries of runs that were killed, and layers that have become too many."""
     for container in here.client.containers.list(filters={"label": OWNER}):
-        if not _runs(int(container.labels[OWNER])):
+        # Of a process elsewhere, or in another container, nobody here knows whether it runs.
+        old = _age(container.attrs["Created"]) > FORGOTTEN
+        if old or process.has_ended(container.labels[OWNER]):
             container.remove(force=True)
     try:
         volume = here.client.volumes.get(VOLUME)
@@ -220,16 +223,6 @@ def _collect(here: Engine) -> None:
     except (NotFound, APIError):
         # It is not there, or another run uses it right now.
         return
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _age(created: str) -> timedelta:

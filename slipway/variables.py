@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from slipway import dsn
 from slipway.environment import Environment
-from slipway.errors import ConfigurationError, DsnError
+from slipway.errors import ConfigurationError
 from slipway.secrets import Secret, generate
 
 DATABASE_HOST = "db"
-STORAGE = "DEFAULT_STORAGE_DSN"
+DATABASE, STORAGE = "DATABASE_URL", "DEFAULT_STORAGE_DSN"
 SECRET_KEY_LENGTH = 50
 
 
@@ -24,6 +24,15 @@ def values(environment: Environment, storage: dsn.StorageDsn | None) -> dict[str
         "database_url": managed(environment) or database(environment).render(),
         "default_storage_dsn": storage.render() if storage else Secret(""),
     }
+
+
+def present(environment: Environment) -> dsn.StorageDsn | None:
+    """Return the storage that the env file names, whichever it is.
+
+    Raises DsnError where it cannot be read: nothing may take its place.
+    """
+    found = environment.variables.get(STORAGE)
+    return dsn.storage(found, f"env/{environment.name}.env: {STORAGE}") if found else None
 
 
 def storage(environment: Environment) -> dsn.StorageDsn:
@@ -44,32 +53,48 @@ def storage(environment: Environment) -> dsn.StorageDsn:
 
 
 def database(environment: Environment) -> dsn.DatabaseDsn:
-    """Return the database's DSN: the present password, or a new one where there is none."""
-    password = _password(environment.variables)
+    """Return the database's DSN: the present password, or a new one where there is none.
+
+    Raises DsnError where the present one cannot be read: nothing may take its place.
+    """
+    present = _database(environment)
     return dsn.DatabaseDsn(
         user=environment.database,
-        password=password or generate(32),
+        password=(present and present.password) or generate(32),
         host=DATABASE_HOST,
         name=environment.database,
     )
 
 
 def managed(environment: Environment) -> Secret | None:
-    """Return the DATABASE_URL that names a server other than the environment's own, if one does."""
-    present = environment.variables.get("DATABASE_URL")
-    try:
-        elsewhere = present and dsn.database(present).host != DATABASE_HOST
-    except DsnError:
-        return None
-    return present if elsewhere else None
+    """Return the DATABASE_URL that names a server other than the environment's own, if one does.
+
+    What is no PostgreSQL is another one. Raises DsnError where it cannot be read.
+    """
+    present = environment.variables.get(DATABASE)
+    if present and not _is_postgres(present.reveal()):
+        return present
+    found = _database(environment)
+    return present if found and found.host != DATABASE_HOST else None
 
 
-def _password(variables: Mapping[str, Secret]) -> Secret | None:
-    present = variables.get("DATABASE_URL")
-    try:
-        return dsn.database(present).password if present else None
-    except DsnError:
-        return None
+def check(name: str, value: str, where: str) -> None:
+    """Raise DsnError where the value of a variable that holds a DSN cannot be read as one."""
+    if name == STORAGE and value:
+        dsn.storage(Secret(value), where)
+    if name == DATABASE and value and _is_postgres(value):
+        dsn.database(Secret(value), where)
+
+
+def _database(environment: Environment) -> dsn.DatabaseDsn | None:
+    present = environment.variables.get(DATABASE)
+    where = f"env/{environment.name}.env: {DATABASE}"
+    return dsn.database(present, where) if present else None
+
+
+def _is_postgres(url: str) -> bool:
+    scheme, found, _ = url.partition("://")
+    return not found or scheme in dsn.POSTGRES
 
 
 def database_of(values: Mapping[str, str | Secret]) -> dsn.DatabaseDsn:

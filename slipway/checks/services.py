@@ -9,6 +9,7 @@ from slipway import engine, release, rollout, swarm, variables
 from slipway.command import Shell
 from slipway.engine import Engine
 from slipway.environment import Environment
+from slipway.errors import DsnError
 from slipway.findings import Finding, State
 from slipway.swarm import Json, Task
 
@@ -62,7 +63,12 @@ def judge(environment: Environment, world: World) -> Iterator[Finding]:
     yield from _nodes(world)
     stack = environment.stack
     wanted = {"web": (f"{stack}_web", "deploy"), "proxy": (f"{PROXY_STACK}_proxy", "provision")}
-    if variables.managed(environment) is None:
+    try:
+        own = variables.managed(environment) is None
+    except DsnError as error:
+        own = False
+        yield Finding(GROUP, variables.DATABASE, "fail", error.what, error.hint)
+    if own:
         wanted["db"] = (f"{stack}-services_db", "provision")
     for name, (full, task) in wanted.items():
         if full in world.services:

@@ -73,8 +73,9 @@ class AzureBucket(Pooled):
 
     def refuses(self, name: str) -> str:
         """Say why a name cannot be sent unchanged, or return an empty text."""
-        if name.endswith("."):  # Azure drops it, and would write another blob
-            return "its name ends with a dot"
+        # Azure drops it, and would write another blob.
+        if any(part.endswith(".") for part in name.split("/")):
+            return "its name, or a folder's, ends with a dot"
         return keys.problem(self._folder + name)
 
     def listing(self, seeds: Sequence[str] | None = ()) -> Listing:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 ODD_FOLDER = re.compile(r"/\.{0,2}/")
 LONGEST_KEY = 1024  # bytes of UTF-8, the limit of S3
+LONGEST_PART = 255  # bytes, the limit of ext4, XFS and APFS
 
 
 def problem(key: str) -> str:
@@ -27,6 +28,12 @@ def problem(key: str) -> str:
     if len(encoded) > LONGEST_KEY:
         return f"its path is longer than {LONGEST_KEY} bytes"
     return ""
+
+
+def overlong(name: str) -> bool:
+    """Tell whether a file, or one of its folders, cannot be called so."""
+    parts = name.encode("utf-8", "surrogatepass").split(b"/")
+    return any(len(part) > LONGEST_PART for part in parts)
 
 
 def quoted(key: str) -> str:

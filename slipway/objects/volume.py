@@ -26,7 +26,6 @@ from slipway.settings.hosts import Host
 HEAD = struct.Struct(">III")
 MODULES = ("volume_files", "volume_arrivals", "volume_service")  # in the order of their imports
 CHUNK = 4 * 1024 * 1024
-LONGEST_PART = 255  # bytes, the limit of ext4 and XFS
 TRIES = 3
 PAUSE = 1.0  # s, doubled with every try
 AGAIN = "run it again"
@@ -77,8 +76,8 @@ class VolumeBucket:
     def refuses(self, name: str) -> str:
         """Say why a name cannot be sent unchanged, or return an empty text."""
         parts = name.split("/")
-        if any(len(part.encode("utf-8", "surrogatepass")) > LONGEST_PART for part in parts):
-            return f"its name, or a folder's, is longer than {LONGEST_PART} bytes"
+        if keys.overlong(name):
+            return f"its name, or a folder's, is longer than {keys.LONGEST_PART} bytes"
         if any(part.startswith(OWN) for part in parts):
             return f"its name, or a folder's, begins with {OWN}"
         return keys.problem(name)

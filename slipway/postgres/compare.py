@@ -12,6 +12,10 @@ PULLED = (
     "the environment lacks {}; run 'invoke local.manage migrate' afterwards",
     "the local database does not know {} yet; pull that code",
 )
+DUMPED = (
+    "the dump lacks {}; run 'invoke deploy' afterwards",
+    "the environment does not know {} yet; deploy that code",
+)
 UNDONE = (
     "what serves from now on lacks {}; 'invoke deploy' migrates it, "
     "or go back to the code before as well",

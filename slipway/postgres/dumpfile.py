@@ -27,24 +27,38 @@ FAST = "-c synchronous_commit=off"
 HAS_ZSTD = """command -v zstd >/dev/null ||
 { echo 'error: no zstd in the image of the database; unpack the dump first' >&2; exit 1; }"""
 # Leaves out of plain SQL what it says of owners and grants: as pg_dump writes it, in the entries
-# where it writes it, and never a row of a table nor a line of a function.
+# where it writes it, and never a row of a table, a line of a function or of another text. What
+# leads to another database would end in the live one.
 OWNERS = r"""
+function scan(line) {
+    while (match(line, open ? "'" : "['\"]")) {
+        found = substr(line, RSTART, 1); line = substr(line, RSTART + 1)
+        if (found == "'") open = !open
+        else line = substr(line, index(line, "\"") + 1)
+    }
+}
 { line = $0; blank = (before == ""); before = line }
 copying { if (line == "\\.") copying = 0; print; next }
 body { if (index(line, body)) body = ""; print; next }
 /^-- (Data for )?Name: .*; Type: .*; Schema: / {
-    type = line; sub(/^.*; Type: /, "", type); sub(/; Schema: .*$/, "", type)
+    type = line; sub(/^.*; Type: /, "", type); sub(/; Schema: .*$/, "", type); open = 0
 }
 /^COPY .* FROM stdin;$/ { copying = 1 }
 type == "TABLE DATA" { print; next }
+/^\\c(onnect)?([ \t]|$)/ {
+    print "DO $$BEGIN RAISE 'the dump leads to another database: \\connect'; END$$;"; exit
+}
 match(line, /^    AS \$[A-Za-z_]*\$/) {
     tag = substr(line, RSTART + 7, RLENGTH - 7)
     if (!index(substr(line, RSTART + RLENGTH), tag)) body = tag
+    print; next
 }
-blank && /^ALTER .* OWNER TO .*;$/ { before = ""; next }
+blank && !open && /^ALTER .* OWNER TO .*;$/ { before = ""; next }
 type ~ /ACL$/ && /^(GRANT|REVOKE|ALTER DEFAULT PRIVILEGES) .*;$/ { next }
+open || !/^--/ { scan(line) }
 { print }
 """
+LEADS = "leads to another database"
 
 
 def form(path: Path) -> str:
@@ -108,6 +122,8 @@ def restore(shell: Shell, ends: Ends, path: Path, progress: Callable[[int], obje
 
 def _explained(error: SlipwayError) -> SlipwayError:
     """Say what helps where only an administrator may create what the dump holds."""
+    if isinstance(error, DatabaseError) and LEADS in error.what:
+        return DatabaseError(error.where, error.what, "make it again without --create")
     if not isinstance(error, DatabaseError) or EXTENSION not in error.what:
         return error
     hint = "restore it into the local database, and run 'invoke push-db' without --dump"

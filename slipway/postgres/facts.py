@@ -28,7 +28,6 @@ class Source:
     collation: str = ""
     superuser: bool = True
     event_triggers: bool = False
-    tables: int = 0
 
     @classmethod
     def read(cls, answer: str) -> "Source":
@@ -127,9 +126,9 @@ def check_prepared(where: str, names: Names, count: int) -> None:
         raise DatabaseError(where, what, "COMMIT PREPARED or ROLLBACK PREPARED: pg_prepared_xacts")
 
 
-def check_tables(where: str, found: Facts, names: Names, there: int) -> None:
+def check_tables(where: str, count: int, names: Names, there: int) -> None:
     """Raise DatabaseError where nothing would take the place of something."""
-    if there and not found.source.tables:
+    if there and not count:
         what = f"there is no table, and {names.live} has {there}"
         raise DatabaseError(where, what, "is this the right database? 'migrate' makes its tables")
 

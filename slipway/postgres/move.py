@@ -16,6 +16,7 @@ from slipway.postgres import (
     dumpfile,
     facts,
     grants,
+    inherit,
     programs,
     statements,
     tables,
@@ -25,10 +26,11 @@ from slipway.postgres.compare import Content
 from slipway.postgres.cutover import Check, Cutover
 from slipway.postgres.ends import Ends
 from slipway.postgres.facts import Facts, Source, Target
+from slipway.postgres.inherit import Said
 from slipway.postgres.programs import Machine, Rows
 from slipway.postgres.renewal import Renewal
 from slipway.postgres.server import Server
-from slipway.postgres.session import Session, StatementError
+from slipway.postgres.session import Session
 from slipway.postgres.tables import Table
 
 
@@ -89,7 +91,7 @@ def restore_file(
     """
     dumpfile.check(path)
     with cutover.opened(shell, ends.target, ends.names, console.warn, held) as opened:
-        found, given = _facts_of_file(ends, opened, path)
+        found, live = _facts_of_file(ends, opened, path)
         with beside.removed_on_failure(shell, ends, opened.session, console.warn):
             with console.progress(of_bytes=True) as progress:
                 task = progress.add_task("Restore", total=None)
@@ -99,6 +101,7 @@ def restore_file(
             with console.step("Count all rows") as notes:
                 content = beside.count(shell, ends, found)
                 notes.append(content.counted)
+            given = _restored(shell, console, ends, live)
             opened.check()
             downtime = switched(console, ends, opened, given)
     return Moved(content, sent, downtime, ends.names.previous)
@@ -111,25 +114,35 @@ def switched(console: Console, ends: Ends, opened: Cutover, given: Given) -> flo
         return opened.arrive()
 
 
-def _facts_of_file(ends: Ends, opened: Cutover, path: Path) -> tuple[Facts, Given]:
+def _facts_of_file(ends: Ends, opened: Cutover, path: Path) -> tuple[Facts, Said]:
+    names = ends.names
+    inherit.ask(opened.second, names)
     said, machine, settings = opened.admin.ask(
-        statements.target_facts(ends.names, ends.owner),
+        statements.target_facts(names, ends.owner),
         _ask_machine(ends.target),
-        grants.inherited(ends.names),
+        grants.inherited(names.live, names.incoming),
     )
     target, there = Target.read(said[0][0]), _machine(ends.target, machine)
     encoding = str((target.live or {}).get("name"))
     source = Source(target.version, encoding, dumpfile.expected_size(path), {})
     found = Facts(source, target, there, there)
-    facts.check(ends.target.where, found, ends.names, ends.hint)
-    opened.second.connect(ends.names.live)
-    opened.second.post(grants.GRANTED)
-    opened.second.connect()
-    return found, Given(_column(settings), _column(opened.second.receive()))
+    facts.check(ends.target.where, found, names, ends.hint)
+    return found, inherit.answer(opened.second, settings)
 
 
-def _column(rows: Rows) -> list[str]:
-    return [text for (text,) in rows]
+def _restored(shell: Shell, console: Console, ends: Ends, live: Said) -> Given:
+    """Refuse what holds no table where there were some, and name what else is not in it."""
+    names = ends.names
+    with Session(shell, ends.target, names.incoming) as incoming:
+        arrived = Said.of(incoming.ask(*inherit.ASKED))
+    facts.check_tables(dumpfile.OPTION, len(arrived.tables), names, len(live.tables))
+    for text in compare.migrations(arrived.migrations, live.migrations, compare.DUMPED):
+        console.warn(text)
+    for text in inherit.lost_tables(arrived, live, names):
+        console.warn(text)
+    for text in inherit.warnings(arrived, live, names):
+        console.warn(text)
+    return inherit.given(arrived, live)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,42 +172,34 @@ class Move:
 
     def check(self, excluded: Sequence[str]) -> Known:
         """Refuse whatever cannot go well, and return what is known then."""
-        ends, admin, second = self.ends, self.opened.admin, self.opened.second
+        ends, names, admin = self.ends, self.ends.names, self.opened.admin
         with self.console.step("Check versions, extensions and room on both sides") as notes:
-            second.connect(ends.names.live)
-            second.post(statements.IMPATIENT, statements.MIGRATIONS, tables.TABLES)
-            second.post(grants.PUBLICATIONS, grants.GRANTED)
-            second.connect()
-            admin.post(statements.target_facts(ends.names, ends.owner))
-            admin.post(_ask_machine(ends.target), grants.inherited(ends.names))
-            said, migrations, machine = self.source.ask(
-                statements.SOURCE_FACTS, statements.MIGRATIONS, _ask_machine(ends.source)
-            )
+            inherit.ask(self.opened.second, names)
+            admin.post(statements.target_facts(names, ends.owner), _ask_machine(ends.target))
+            admin.post(grants.inherited(names.live, names.incoming))
+            said, machine, settings, *asked = self.source.ask(
+                statements.SOURCE_FACTS, _ask_machine(ends.source),
+                grants.inherited(ends.database, names.incoming), *inherit.ASKED,
+            )  # fmt: skip
             target = Target.read(admin.receive()[0][0])
             there = _machine(ends.target, admin.receive())
-            settings = _column(admin.receive())
             if ends.target.address:
                 # Who may create what, such a server decides by rules of its own.
                 target = replace(target, extensions=dict.fromkeys(target.extensions, True))
-            here = _machine(ends.source, machine)
-            found = Facts(Source.read(said[0][0]), target, here, there)
-            facts.check(ends.target.where, found, ends.names, ends.hint)
+            found = Facts(Source.read(said[0][0]), target, _machine(ends.source, machine), there)
+            facts.check(ends.target.where, found, names, ends.hint)
             left_out = _excluded(self.source, excluded)
-            try:
-                _, live, listed, told = second.collect(4)
-            except StatementError:
-                # Somebody holds a table locked.
-                live, listed, told = [], [], []
-            given = Given(settings, _column(second.receive()))
-            facts.check_tables(ends.source.where, found, ends.names, len(listed))
+            source = Said.of(asked, settings)
+            live = inherit.answer(self.opened.second, admin.receive())
+            facts.check_tables(ends.source.where, len(source.tables), names, len(live.tables))
             notes.extend(facts.notes(found))
         words = compare.PULLED if ends.pull else compare.PUSHED
-        for text in compare.migrations(migrations, live, words):
+        for text in compare.migrations(source.migrations, live.migrations, words):
             self.console.warn(text)
-        if told:
-            which = ", ".join(_column(told))
-            self.console.warn(f"{ends.names.live} has publications, the copy will not: {which}")
-        return Known(found, left_out, tables.read(listed), self.opened.kept, given)
+        for text in inherit.warnings(source, live, names):
+            self.console.warn(text)
+        given = inherit.given(source, live)
+        return Known(found, left_out, tables.read(live.reusable), self.opened.kept, given)
 
     def arrive(self, known: Known) -> Filled:
         """Copy the source beside the live database and verify it.
@@ -274,4 +279,9 @@ def _excluded(session: Session, names: Sequence[str]) -> list[str]:
                 "--exclude-data", f"{name} is no table there", "write TABLE or SCHEMA.TABLE"
             )
         found.extend(matching)
+    # Its rows would find none that they refer to, once everything is copied.
+    for table, refers, ask in session.query(tables.referring(found)) if found else []:
+        if session.query(ask) == [["t"]]:
+            what, hint = f"{table} refers to {refers}", f"leave out {table} as well"
+            raise ConfigurationError("--exclude-data", what, hint)
     return found

@@ -6,6 +6,10 @@ Sources: the chapters "Lexical Structure" and "Connection Strings" of PostgreSQL
 from slipway.errors import DatabaseError
 
 LONGEST_NAME = 63
+# A server elsewhere may fall silent (a failover, a router that forgets): it is noticed within a
+# minute, also where nothing is asked of it for long.
+WATCHED = "connect_timeout=15 keepalives_idle=15 keepalives_interval=5 keepalives_count=6"
+WATCHED += " tcp_user_timeout=60000"
 
 
 def identifier(name: str) -> str:
@@ -26,7 +30,8 @@ def literal(value: str) -> str:
 
 def connection(database: str) -> str:
     """Return what `--dbname` takes: a name with `=` in it would be read as settings."""
-    return "dbname='" + database.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    name = database.replace("\\", "\\\\").replace("'", "\\'")
+    return f"dbname='{name}' {WATCHED}"
 
 
 def reconnection(database: str) -> str:

@@ -108,8 +108,6 @@ SELECT json_build_object(
     'large_objects', EXISTS (SELECT FROM pg_largeobject_metadata),
     'superuser', current_setting('is_superuser') = 'on',
     'collation', d.datcollate,
-    'tables', (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND {OWN}),
     'event_triggers', EXISTS (
         SELECT FROM pg_event_trigger t WHERE {alone("pg_event_trigger", "t")}),
     'roles', (SELECT coalesce(json_agg(DISTINCT pg_get_userbyid(s.refobjid)), '[]')

@@ -103,6 +103,24 @@ WHERE c.relkind = 'r' AND (c.oid = to_regclass({literal(name)}) OR c.oid IN
 """
 
 
+def referring(names: Sequence[str]) -> str:
+    """Ask which other tables refer to these, to which, and how to find out whether a row does."""
+    those = ", ".join(literal(name) for name in names)
+    return f"""
+SELECT DISTINCT f.name, f.refers,
+    format('SELECT EXISTS (SELECT FROM %s WHERE ROW(%s) IS NOT NULL);', f.name, f.columns)
+FROM (SELECT format('%I.%I', n.nspname, c.relname) AS name,
+        format('%I.%I', m.nspname, r.relname) AS refers,
+        (SELECT string_agg(quote_ident(a.attname), ', ') FROM pg_attribute a
+            WHERE a.attrelid = c.oid AND a.attnum = ANY (o.conkey)) AS columns
+    FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid
+        JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_class r ON r.oid = o.confrelid
+        JOIN pg_namespace m ON m.oid = r.relnamespace
+    WHERE o.contype = 'f' AND o.convalidated AND c.relkind = 'r') AS f
+WHERE f.refers IN ({those}) AND f.name NOT IN ({those});
+"""
+
+
 def large(tables: Sequence[Table], excluded: Collection[str] = ()) -> list[Table]:
     """Return the tables that are copied by themselves, the largest first."""
     found = [t for t in tables if t.size >= LARGE and t.copied and t.name not in excluded]

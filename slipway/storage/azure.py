@@ -9,10 +9,10 @@ from typing import Any
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from dotenv import dotenv_values
 
-from slipway import dsn
+from slipway import variables
 from slipway.dsn_az import AzDsn
 from slipway.environment import Environment
-from slipway.errors import DsnError, StorageError
+from slipway.errors import StorageError
 from slipway.plan import Action, Change
 from slipway.secrets import Secret
 from slipway.storage import azure_proof, azure_rules
@@ -200,7 +200,7 @@ class AzureProvider:
         return self._dsn(azure_rules.sign(self.account, self._key, self.storage.bucket, name))
 
     def _dsn(self, key: Secret) -> AzDsn:
-        storage = self.storage
+        storage, present = self.storage, self._present
         return AzDsn(
             account=self.account,
             key=key,
@@ -209,6 +209,10 @@ class AzureProvider:
             prefix=storage.prefix,
             domain=storage.domain,
             public=storage.public,
+            # What was added by hand.
+            url=present.url if present else "",
+            cache_control=present.cache_control if present else "",
+            expire=present.expire if present else 0,
         )
 
     def _newest(self) -> int:
@@ -310,9 +314,5 @@ def _account(environment: Environment) -> tuple[str, str, Secret]:
 
 
 def _present(environment: Environment) -> AzDsn | None:
-    text = environment.variables.get("DEFAULT_STORAGE_DSN")
-    try:
-        present = dsn.storage(text) if text else None
-    except DsnError:
-        return None
+    present = variables.present(environment)
     return present if isinstance(present, AzDsn) else None

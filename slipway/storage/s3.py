@@ -1,13 +1,14 @@
 """Provide buckets on AWS and on every S3-compatible server."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from slipway import dsn
+from slipway import dsn, variables
 from slipway.dsn_s3 import REFUSES_CHECKSUMS
 from slipway.environment import Environment
-from slipway.errors import DsnError, StorageError
+from slipway.errors import StorageError
 from slipway.plan import Action, Change
 from slipway.secrets import Secret
 from slipway.settings.storage import Storage
@@ -245,7 +246,7 @@ class S3Provider:
 
     def _create_key(self) -> None:
         key, secret = self._keys.create()
-        self._issued = _dsn_of(self.storage, key, secret)
+        self._issued = _dsn_of(self.storage, key, secret, self._present)
 
     def _take_key_made_by_hand(self) -> None:
         if not self.storage.site_profile:
@@ -254,22 +255,20 @@ class S3Provider:
         profile = self.storage.site_profile
         self.notes.append(f"this server makes no keys: the site's is that of {profile}; {GIVEN}")
         found: Any = credentials(self.storage, profile)
-        self._issued = _dsn_of(self.storage, found.access_key, Secret(found.secret_key))
+        secret = Secret(found.secret_key)
+        self._issued = _dsn_of(self.storage, found.access_key, secret, self._present)
 
 
 def _present(environment: Environment) -> dsn.S3Dsn | None:
-    text = environment.variables.get("DEFAULT_STORAGE_DSN")
-    try:
-        present = dsn.storage(text) if text else None
-    except DsnError:
-        return None
+    present = variables.present(environment)
     if not isinstance(present, dsn.S3Dsn):
         return None
-    return _dsn_of(environment.storage, present.key, present.secret)
+    return _dsn_of(environment.storage, present.key, present.secret, present)
 
 
-def _dsn_of(storage: Storage, key: str, secret: Secret) -> dsn.S3Dsn:
-    return dsn.S3Dsn(
+def _dsn_of(storage: Storage, key: str, secret: Secret, present: dsn.S3Dsn | None) -> dsn.S3Dsn:
+    """Return what the settings say, and what was added by hand to the present one."""
+    made = dsn.S3Dsn(
         key=key,
         secret=secret,
         bucket=storage.bucket,
@@ -279,4 +278,15 @@ def _dsn_of(storage: Storage, key: str, secret: Secret) -> dsn.S3Dsn:
         domain=storage.domain,
         public=storage.public,
         checksum=not storage.endpoint.endswith(REFUSES_CHECKSUMS),
+    )
+    if present is None:
+        return made
+    return replace(
+        made,
+        checksum=made.checksum and present.checksum,
+        url=present.url,
+        addressing=present.addressing,
+        acl=present.acl,
+        cache_control=present.cache_control,
+        expire=present.expire,
     )

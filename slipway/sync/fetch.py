@@ -92,7 +92,7 @@ class Fetcher:
         if landed:
             self._landing.settle()
         for name, stamp, etags_of in landed:
-            self._memory.learn(name, stamp, *etags_of)
+            self._memory.learn(name, stamp, *etags_of, landed=True)
 
     def _guarded(self, there: Object) -> None:
         try:

@@ -86,12 +86,16 @@ class Memory:
         """Return names at which a listing may be cut."""
         return [name for (name,) in self._database.execute("select name from seeds")]
 
-    def learn(self, name: str, stamp: Stamp, *etags: str, read: int | None = None) -> None:
+    def learn(
+        self, name: str, stamp: Stamp, *etags: str, read: int | None = None, landed: bool = False
+    ) -> None:
         """Remember the ETags of a file's content, unless it was too young to be sure.
 
-        `read` is when its reading began (Unix, ns); None: now.
+        `read` is when its reading began (Unix, ns); None: now. What `landed` with a time of its
+        own has another one as soon as somebody writes to it.
         """
-        if (read or time.time_ns()) - max(stamp.mtime, stamp.ctime) <= SETTLED:
+        newest = stamp.mtime if landed else max(stamp.mtime, stamp.ctime)
+        if (read or time.time_ns()) - newest <= SETTLED:
             return
         row = Row(name, *stamp, " ".join(dict.fromkeys(etags)))
         with self._lock:

@@ -1,5 +1,6 @@
 """Take the steps of a push: compare, ask, send, clean up, delete."""
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Generic, TypeVar
 from slipway.console import Console
 from slipway.errors import SlipwayError, StorageError
 from slipway.objects.bucket import Bucket, ObjectError
-from slipway.objects.keys import readable
+from slipway.objects.keys import overlong, readable
 from slipway.objects.listing import Object
 from slipway.objects.shards import SPACING, Disordered
 from slipway.settings.media import Media
@@ -41,6 +42,7 @@ class Outcome:
     deleted: int = 0
     objects: int = 0
     ours: int = 0  # objects that could have come from here
+    alike: int = 0  # objects whose name is that of something else here
     gone: Objects = field(default_factory=Objects)
     tally: Tally = field(default_factory=Tally)
 
@@ -80,7 +82,9 @@ class Push:
         for name, length in changed:
             self._plan.send.add(name, length)
         outcome.unchanged = self._plan.unchanged + same
-        outcome.gone = Objects(there for there in self._plan.gone if self._is_ours(there.name))
+        ours = Objects(there for there in self._plan.gone if self._is_ours(there.name))
+        outcome.gone = Objects(there for there in ours if self._could_be_here(there.name))
+        outcome.alike = len(ours) - len(outcome.gone)
         outcome.ours = outcome.objects - len(self._plan.gone) + len(outcome.gone)
         self._wanted = len(self._plan.send) + len(self._plan.new)
 
@@ -90,6 +94,9 @@ class Push:
         if outcome.tally.problems and outcome.gone:
             self._console.warn("nothing is deleted, since not everything here could be read")
             outcome.gone = Objects()
+        if outcome.alike:
+            count = f"{outcome.alike} object{'s' if outcome.alike > 1 else ''}"
+            self._console.warn(f"{count} without a file stay: something here is called alike")
         if not outcome.gone:
             return
         if 2 * len(outcome.gone) > outcome.ours and not most:
@@ -139,7 +146,7 @@ class Push:
         if outcome.gone and outcome.tally.problems:
             self._console.warn("nothing was deleted, since not everything could be sent")
             return
-        gone = self._unchanged(outcome.gone)
+        gone = [one for one in self._unchanged(outcome.gone) if self._could_be_here(one.name)]
         for there in gone:
             pushed.deletes(there.name, there.etag)
         names = [there.name for there in gone]
@@ -214,7 +221,22 @@ class Push:
 
     def _is_ours(self, name: str) -> bool:
         """Tell whether an object could have come from here: others are never deleted."""
-        return not self._bucket.refuses(name) and not self._rules.left_out(name)
+        refused = self._bucket.refuses(name) or overlong(name)
+        return not refused and not self._rules.left_out(name)
+
+    def _could_be_here(self, name: str) -> bool:
+        """Tell whether a file of that name could lie here, and none does.
+
+        None can beside a folder, or on some disks beside a file, that is called alike: pull-media
+        has refused the object then, which may be all there is of it.
+        """
+        try:
+            os.lstat(self._folder / name)
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            pass
+        return False
 
     def _read(self, doubtful: Objects) -> tuple[Names, int]:
         reading = Tally()

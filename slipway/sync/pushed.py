@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from errno import ENOSPC
 from pathlib import Path
 
 # Between two texts of a line; a name may hold the same, escaped.
@@ -102,7 +103,11 @@ class Pushed:
         """Write in one go, from any thread, and so that it is there also after a kill."""
         handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
-            os.write(handle, _rendered(lines))
+            text = _rendered(lines)
+            if os.write(handle, text) < len(text):
+                # A line of its own begins after the half one.
+                os.write(handle, b"\n")
+                raise OSError(ENOSPC, os.strerror(ENOSPC), str(self._path))
         finally:
             os.close(handle)
 

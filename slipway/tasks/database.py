@@ -65,12 +65,13 @@ def undo_db(
 
     Nothing is copied and nothing is lost: called twice, it is as before.
     """
+    verb, where = "Drop" if drop_previous else "Go back to", "this machine" if local else "{env}"
     call(
         "database:undo_db",
         env=env,
         yes=yes,
         json=json,
-        ask=f"{'Drop' if drop_previous else 'Go back to'} the previous database of {{env}}?",
+        ask=f"{verb} the previous database of {where}?",
         local=local,
         drop_previous=drop_previous,
     )

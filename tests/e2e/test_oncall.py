@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from slipway import fields
+from slipway import environment, fields
 from tests.e2e.machine import INVOKE, ROOT, Sampler, docker, invoke, result_of
 
 HOST = "slipway-host1"
@@ -196,8 +196,9 @@ def test_maintenance_shows_a_page_survives_a_restart_and_lets_deploys_and_the_pa
         entered, headers, _ = get(path)
         cookie = headers["Set-Cookie"].split(";")[0]
         assert (entered, get("/", Cookie=cookie)[0]) == (302, 200)
-        for wrong in ("slipway_pass=*", "slipway_pass=", cookie[:-1] + "?"):
-            assert get("/", Cookie=wrong)[0] == 503
+        flag = environment.load("test", ROOT).stack
+        wrong = ("slipway_pass=*", "slipway_pass=", cookie[:-1] + "?", f"slipway_pass=/../{flag}")
+        assert [get("/", Cookie=one)[0] for one in wrong] == [503] * 4
         assert not any(cookie.split("=")[1].encode() in argv for argv in sampler.seen)
         assert states("status")["Hosts/maintenance"] == "warn"
         restart = "docker kill $(docker ps -qf label=com.docker.swarm.service.name=slipway_proxy)"

@@ -109,6 +109,14 @@ def test_a_service_that_is_missing_says_which_task_makes_it() -> None:
     assert "db" not in judged(empty, variables=elsewhere)
 
 
+def test_a_database_url_that_cannot_be_read_is_told_and_the_rest_as_well() -> None:
+    unreadable = {"DATABASE_URL": Secret("postgres://u:p/w@h/d")}
+    found = judged(world(*WEB, *REST), variables=unreadable)
+    assert found["DATABASE_URL"].state == "fail"
+    assert {"web", "proxy"} < found.keys()
+    assert "db" not in found
+
+
 @pytest.mark.parametrize(("content", "state"), [("A=1\n", "ok"), ("A=2\n", "warn")])
 def test_an_env_file_that_drifted_is_seen_by_its_hash(
     tmp_path: Path, content: str, state: str

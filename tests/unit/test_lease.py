@@ -4,7 +4,7 @@ import pytest
 from requests import RequestException
 
 from slipway import lease as module
-from slipway import swarm
+from slipway import process, swarm
 from slipway.errors import DeployError
 from slipway.lease import lease
 from tests.unit.fakeswarm import FakeSwarm
@@ -106,7 +106,7 @@ def test_the_new_holders_lease_is_neither_renewed_nor_removed(
 def test_the_lease_of_a_process_that_was_killed_on_this_machine_is_broken_at_once(
     fake: FakeSwarm,
 ) -> None:
-    machine, _, rest = module._process().rpartition("/")[0].rpartition("/")
+    machine, _, rest = process.own().rpartition("/")[0].rpartition("/")
     assert rest
     labels = {"slipway.owner": "killed", "slipway.process": f"{machine}/{2**22 + 1}/1"}
     fake.call(fake.engine, "POST", "/configs/create", {"Name": NAME, "Labels": labels})
@@ -125,6 +125,6 @@ def test_a_process_of_another_machine_is_not_looked_for_on_this_one(fake: FakeSw
 
 
 def test_a_process_that_runs_again_under_the_same_number_is_another_one() -> None:
-    machine = module._process().rpartition("/")[0]
-    assert not module._has_ended(module._process())
-    assert module._has_ended(f"{machine}/0")
+    machine = process.own().rpartition("/")[0]
+    assert not process.has_ended(process.own())
+    assert process.has_ended(f"{machine}/0")

@@ -1,3 +1,8 @@
+import json
+from urllib.parse import quote
+
+import pytest
+
 from slipway.masking import masker
 from slipway.secrets import Secret
 from tests.unit.factory import environment
@@ -17,6 +22,26 @@ def test_secrets_and_the_parts_of_dsns_are_hidden() -> None:
     said = 'key k3y-of-the-site, user "myapp" password "p@ssword", s3cr3tKey at test-stage 1'
     assert mask(said) == 'key ***, user "myapp" password "***", *** at test-stage 1'
     assert mask(VARIABLES["DATABASE_URL"]) == "***"
+
+
+KEY = """-----BEGIN KEY-----\nMIIEvQ"\\/ünd+Zg==\n-----END KEY-----\n"""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *KEY.splitlines(),
+        json.dumps({"key": KEY}),
+        json.dumps({"key": KEY}, ensure_ascii=False),
+        repr(KEY),
+        quote(KEY, safe=""),
+        f"  {KEY.splitlines()[1]}  ",
+    ],
+)
+def test_secrets_are_hidden_however_they_are_written(said: str) -> None:
+    mask = masker(environment(variables={"KEY": Secret(KEY)}))
+    assert "MIIEvQ" not in mask(said)
+    assert "***" in mask(said)
 
 
 def test_without_variables_nothing_is_hidden() -> None:

@@ -193,3 +193,33 @@ def test_an_order_that_was_not_announced_ends_no_later_push(
     capsys.readouterr()
     assert push(site, there) == 0
     assert json.loads(capsys.readouterr().out)["skipped"] == 3
+
+
+def test_what_could_never_lie_here_is_not_deleted(
+    site: Environment, full: MemoryBucket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (site.root / "data" / "media" / "docs").mkdir()
+    write(site, "docs/manual", b"read it")
+    push(site, full)
+    # Those that pull-media refuses: a folder is called so, or nothing on this disk may be.
+    stay = {"docs", "p/" + "ü" * 140}
+    for name in stay:
+        full.store(name, b"the only one", Meta(""), f"etag-{name}")
+    push_media(site, console(yes=True), bucket=full, delete=True)
+    assert stay < {*full.contents}
+    assert "old" not in full.contents
+    assert "1 object without a file stay: something here is called alike" in capsys.readouterr().err
+
+
+def test_a_file_that_comes_meanwhile_keeps_its_object(
+    site: Environment, full: MemoryBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = full.look
+
+    def late(name: str) -> Object | None:
+        write(site, "old", b"here again")
+        return look(name)
+
+    monkeypatch.setattr(full, "look", late)
+    push_media(site, console(yes=True), bucket=full, delete=True)
+    assert ("old" in full.contents, "gone" in full.contents) == (True, False)

@@ -61,3 +61,10 @@ def test_any_other_order_is_noticed_and_can_be_done_without(names: list[str]) ->
 def test_an_upload_of_another_storage_names_no_part() -> None:
     for identity in ("0f1e-2d3c_S3", "e30=", "W10=", "\u00e9"):
         assert Upload.read(identity).token == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"), [("a.", True), ("a./b.jpg", True), ("a.b/c.d", False)]
+)
+def test_what_azure_would_call_otherwise_is_refused(name: str, refused: bool) -> None:
+    assert bool(bucket_of(Server([])).refuses(name)) is refused

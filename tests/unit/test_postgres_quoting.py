@@ -45,5 +45,5 @@ def test_a_zero_byte_is_refused() -> None:
 
 
 def test_a_database_name_is_not_read_as_settings() -> None:
-    assert connection("host=elsewhere") == "dbname='host=elsewhere'"
-    assert connection("it's \\ ok") == "dbname='it\\'s \\\\ ok'"
+    assert connection("host=elsewhere").startswith("dbname='host=elsewhere' ")
+    assert connection("it's \\ ok").startswith("dbname='it\\'s \\\\ ok' ")

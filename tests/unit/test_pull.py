@@ -112,6 +112,16 @@ def test_etags_that_are_no_md5_are_verified_by_a_second_reading(site: Environmen
     assert there.requests == 5
 
 
+def test_what_has_just_landed_is_known_whatever_its_etags_are(site: Environment) -> None:
+    there = MemoryBucket(opaque=True)
+    for number in range(3):
+        there.store(f"f{number}", b"content", "text/plain", f"odd-{number}")
+    assert pull(site, there) == 0
+    there.requests = 0
+    assert pull(site, there) == 0
+    assert there.requests == 1
+
+
 @pytest.mark.parametrize("known", [False, True])
 def test_two_readings_that_agree_excuse_no_damage_where_etags_are_md5s(
     site: Environment, capsys: pytest.CaptureFixture[str], known: bool
@@ -299,3 +309,10 @@ def test_a_folder_that_cannot_be_reached_is_refused(
     machines = tuple(Host(f"host{number}", f"192.0.2.{number}") for number in range(hosts))
     with pytest.raises(StorageError, match=words):
         pull_media(environment(root=site.root, hosts=machines, variables=dsn), Console())
+
+
+def test_an_environment_may_be_called_like_the_task(site: Environment) -> None:
+    assert (
+        pull_media(environment(name="pull", root=site.root), Console(), bucket=bucket(a=b"1")) == 0
+    )
+    assert local(site) == {"a": b"1"}

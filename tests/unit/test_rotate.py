@@ -1,8 +1,8 @@
 import pytest
 
-from slipway import rotate
+from slipway import history, rotate
 from slipway.errors import DeployError
-from slipway.release import FINGERPRINT_LABEL, NAME_LABEL
+from slipway.release import FINGERPRINT_LABEL, NAME_LABEL, secret_name
 from tests.unit.fakeswarm import FakeSwarm, spec
 
 STACK, WEB = "myapp-test", "myapp-test_web"
@@ -21,3 +21,12 @@ def test_the_key_goes_only_where_all_tasks_are_known_to_have_the_new_one(fake: F
     service["UpdateStatus"] = {"State": "updating"}
     with pytest.raises(DeployError, match="the old key stays"):
         rotate.serving(fake.engine, STACK)
+
+
+def test_an_env_file_that_is_not_deployed_is_told_of(fake: FakeSwarm) -> None:
+    assert not rotate.differs(fake.engine, STACK, b"A=2")
+    served = secret_name(STACK, b"A=1")
+    record = history.Record("1", "myapp:1", served, "abc", "me", "2026-11-29T08:00:00Z")
+    history.write(fake.engine, STACK, record)
+    found = [rotate.differs(fake.engine, STACK, text) for text in (b"A=1", b"A=2")]
+    assert found == [False, True]

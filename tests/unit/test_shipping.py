@@ -1,12 +1,13 @@
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from docker.errors import APIError
 
-from slipway import shipping, ssh
+from slipway import process, shipping, ssh
 from slipway.command import Shell
 from slipway.errors import HostError
 from slipway.relay import Relay
@@ -138,14 +139,16 @@ def test_a_host_that_forbids_tunnels_ends_it(monkeypatch: pytest.MonkeyPatch) ->
 def test_registries_of_dead_runs_are_removed_and_others_left() -> None:
     engine = FakeSwarm().engine
     client: Any = engine.client
-    dead, alive = (type("Container", (), {})() for _ in range(2))
-    removed = []
-    dead.labels, alive.labels = {shipping.OWNER: "4194305"}, {shipping.OWNER: str(os.getpid())}
-    dead.remove = alive.remove = lambda force: removed.append(force)
-    client.containers.list.return_value = [dead, alive]
+    now, machine = datetime.now(UTC).isoformat(), process.own().rpartition("/")[0]
+    # One that ended; this one; one in another container; and one that nobody knows of for a day.
+    elsewhere = "another-boot/1/2/3"
+    runs = [(f"{machine}/0", now), (process.own(), now), (elsewhere, now)]
+    runs.append((elsewhere, "2020-01-01T00:00:00Z"))
+    containers = [Mock(labels={shipping.OWNER: run}, attrs={"Created": at}) for run, at in runs]
+    client.containers.list.return_value = containers
     client.volumes.get.return_value.attrs = {"CreatedAt": "2020-01-01T00:00:00Z"}
     shipping._collect(engine)
-    assert removed == [True]
+    assert [one.remove.called for one in containers] == [True, False, False, True]
     client.volumes.get.return_value.remove.assert_called_once()
 
 

@@ -224,3 +224,19 @@ def test_a_neighbour_is_named_without_its_number() -> None:
     names = ["slipway-a-1", "slipway-a-17", "slipway-my-b-2-3", "theirs", "slipway-hand"]
     assert azure_rules.neighbours(names, "a") == ["hand", "my-b-2"]
     assert azure_rules.neighbours(["slipway-a-1-1"], "a") == ["a-1"]
+
+
+def test_what_was_added_to_the_dsn_by_hand_stays(site: Environment, container: Container) -> None:
+    site = converged(site, container)
+    found = provider(site, container).dsn()
+    assert found
+    added = replace(found, cache_control="max-age=60", expire=120, url="https://cdn.example.com")
+    again = provider(replace(site, variables={"DEFAULT_STORAGE_DSN": added.render()}), container)
+    assert again.steps() == []
+    assert again.dsn() == added
+    assert again.renew()
+    used = again.dsn()
+    assert used
+    assert (used.cache_control, used.url, used.key == found.key) == (
+        "max-age=60", "https://cdn.example.com", False,
+    )  # fmt: skip

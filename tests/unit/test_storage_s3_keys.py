@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -6,7 +7,10 @@ from unittest.mock import Mock
 import pytest
 
 from slipway.dsn import S3Dsn
+from slipway.errors import DsnError
 from slipway.secrets import Secret
+from slipway.settings.storage import Storage
+from slipway.storage import s3
 from slipway.storage.s3_keys import Keys
 from tests.unit.factory import environment
 
@@ -51,3 +55,29 @@ def test_the_key_that_was_made_is_noted(tmp_path: Path) -> None:
     made.create()
     noted = json.loads((tmp_path / ".state" / "test-key.json").read_text())
     assert noted == {"user": "myapp-media", "before": ["K0"], "made": "K1"}
+
+
+ADDED = S3Dsn(
+    "K", Secret("s"), "myapp-test", "us-east-1", "http://192.0.2.20:8333",
+    cache_control="max-age=60", expire=120, url="https://cdn.example.com", acl="public-read",
+)  # fmt: skip
+
+
+def test_what_was_added_to_the_dsn_by_hand_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3, "client", Mock())
+    wanted = Storage("s3", "myapp-test", endpoint="http://192.0.2.20:8333", public=True)
+    site = environment(storage=wanted, variables={"DEFAULT_STORAGE_DSN": ADDED.render()})
+    provider = s3.S3Provider(site)
+    assert provider.dsn() == replace(ADDED, public=True)
+    monkeypatch.setattr(provider._keys, "create", lambda: ("K2", Secret("s2")))
+    provider._create_key()
+    assert provider.dsn() == replace(ADDED, key="K2", secret=Secret("s2"))
+
+
+def test_nothing_takes_the_place_of_a_dsn_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(s3, "client", Mock())
+    site = environment(variables={"DEFAULT_STORAGE_DSN": Secret("s3://K@b.example.com/")})
+    with pytest.raises(DsnError, match=r"^env/test\.env: DEFAULT_STORAGE_DSN: key, secret or"):
+        s3.S3Provider(site)

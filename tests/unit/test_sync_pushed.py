@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,19 @@ def test_half_a_line_harms_no_other(pushed: Pushed, tmp_path: Path) -> None:
     pushed.begin(["c"])
     pushed.sends("c", "2")
     assert sorted(pushed.objects()) == ["a", "c"]
+
+
+def test_a_disk_that_takes_half_a_line_is_full(
+    pushed: Pushed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed.begin(["a", "b"])
+    write, lengths = os.write, [3]
+    monkeypatch.setattr(os, "write", lambda f, data: write(f, data[: (lengths or [99]).pop()]))
+    with pytest.raises(OSError, match="No space left"):
+        pushed.sends("a", "1")
+    pushed.sends("b", "2")
+    assert pushed.objects()["b"].sent == ("2",)
+    assert pushed.objects().get("a", Noted()).sent == ()
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
 from slipway import dsn, variables
-from slipway.errors import ConfigurationError
+from slipway.errors import ConfigurationError, DsnError
 from slipway.secrets import Secret
 from tests.unit.factory import environment
 
@@ -34,9 +34,27 @@ def test_a_managed_database_is_kept_whole() -> None:
     assert variables.managed(environment()) is None
 
 
-def test_a_database_url_that_cannot_be_read_is_replaced() -> None:
-    present = {"DATABASE_URL": Secret("mysql://u:p@h/d")}
-    assert len(variables.database(environment(variables=present)).password.reveal()) == 32
+@pytest.mark.parametrize("url", ["postgres://u:p/w@h/d", "postgres://u:p@h", "u:p@h/d"])
+def test_nothing_takes_the_place_of_a_database_url_that_cannot_be_read(url: str) -> None:
+    site = environment(variables={"DATABASE_URL": Secret(url)})
+    for ask in (lambda: variables.values(site, None), lambda: variables.database(site)):
+        with pytest.raises(DsnError, match=r"^env/test\.env: DATABASE_URL: .*; "):
+            ask()
+    with pytest.raises(DsnError, match=r"^--set DATABASE_URL: .*; "):
+        variables.check("DATABASE_URL", url, "--set DATABASE_URL")
+
+
+@pytest.mark.parametrize("url", ["mysql://u:p@h/d", "postgis://u:p@db/d"])
+def test_a_database_of_another_kind_is_somebody_elses(url: str) -> None:
+    site = environment(variables={"DATABASE_URL": Secret(url)})
+    assert variables.managed(site) == variables.values(site, None)["database_url"] == Secret(url)
+    variables.check("DATABASE_URL", url, "--set DATABASE_URL")
+
+
+def test_a_storage_dsn_that_cannot_be_read_is_not_set() -> None:
+    variables.check("DEFAULT_STORAGE_DSN", "file:///data/media/?url=%2Fmedia%2F", "--set")
+    with pytest.raises(DsnError, match=r"^--set: "):
+        variables.check("DEFAULT_STORAGE_DSN", "s3:/nothing", "--set")
 
 
 def test_an_env_file_of_another_bucket_is_refused_before_anything_is_sent() -> None:

@@ -175,7 +175,7 @@ def test_what_is_said_of_the_live_database_is_kept_and_what_is_said_in_it_is_tol
         said = capsys.readouterr().err
         assert pair.target.query(settings) == before
         assert pair.target.query("SELECT text FROM public.marker;", SITE) == [["new"]]
-        assert "site has publications, the copy will not: feed" in said
+        assert "site has what the copy will not: publication feed\n" in said
         lost = "GRANT SELECT ON TABLE public.old TO reporting;"
         assert f"cannot be granted in the copy: {lost}\n" in said
         kept = [row for row in granted if row != [lost]]

@@ -33,6 +33,8 @@ def weed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 def site(weed: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Environment]:
     for name, value in weed.administrator.items():
         monkeypatch.setenv(name, value)
+    # Nothing is deployed here.
+    monkeypatch.setattr(rotate, "_warn_of_more", lambda *_: None)
     (tmp_path / "env").mkdir()
     template = (ROOT / "env" / envfile.TEMPLATE).read_text()
     (tmp_path / "env" / envfile.TEMPLATE).write_text(template)
@@ -108,13 +110,18 @@ def test_destroy_refuses_files_unless_told_and_leaves_nothing_behind(
 ) -> None:
     monkeypatch.setattr(destroy, "_is_there", lambda *_: False)
     one = used(site)
+    s3 = client(site.storage, "s3")
+    kept = {"Status": "Enabled"}
+    s3.put_bucket_versioning(Bucket=one.bucket, VersioningConfiguration=kept)
     app_client(one).put_object(Bucket=one.bucket, Key="a", Body=b"x")
-    with pytest.raises(StorageError, match=r"holds 1 objects; .* add --with-obj"):
-        destroy.destroy(site, YES)
+    for _ in ("there", "deleted, which its old version is not"):
+        with pytest.raises(StorageError, match=r"holds 1 objects, old .* add --with-obj"):
+            destroy.destroy(site, YES)
+        app_client(one).delete_object(Bucket=one.bucket, Key="a")
     assert site.env_file.is_file()
     destroy.destroy(site, YES, with_objects=True)
     assert not site.env_file.exists()
-    s3, iam = client(site.storage, "s3"), client(site.storage, "iam")
+    iam = client(site.storage, "iam")
     assert "rotated" not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
     assert "myapp-test-media" not in [user["UserName"] for user in iam.list_users()["Users"]]
     assert destroy.destroy(site, YES, plan_only=True) == 0
