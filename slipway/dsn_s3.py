@@ -17,6 +17,8 @@ EXAMPLE = "s3://KEY:SECRET@BUCKET.HOST/?…"
 # What the library takes from the path, which it does not decode.
 PLAIN_PREFIX = re.compile(r"\w[\w.~+=@,:-]*(/\w[\w.~+=@,:-]*)*", re.ASCII)
 YES = {"true", "1", "yes", "on"}
+# What says no more than a server does by itself, or nothing.
+CLOSED_ACLS = {"", "none", "private", "bucket-owner-full-control"}
 AWS = ".amazonaws.com"
 # Servers on which a bucket is a host of its own and objects carry ACLs: the library serves them.
 SERVED = (".digitaloceanspaces.com", ".your-objectstorage.com", ".wasabisys.com", ".scw.cloud",
@@ -115,6 +117,12 @@ class S3Dsn:
         if not served(self.endpoint):
             return ""
         return "public-read" if self.public else "private"
+
+    @property
+    def public_acl(self) -> str:
+        """Return the ACL without which nobody but the owner reads an object, if there is one."""
+        acl = self.acl or self._usual_acl
+        return "" if acl in CLOSED_ACLS else acl
 
     def _additions(self) -> dict[str, str]:
         said = {

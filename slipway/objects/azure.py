@@ -87,7 +87,8 @@ class AzureBucket(Pooled):
 
     def put(self, name: str, body: bytes, meta: Meta, md5: bytes) -> str:
         """Write a blob, compared with `md5` on arrival; return its ETag."""
-        headers = {"x-ms-blob-type": "BlockBlob", "content-md5": _base64(md5), **_headers(meta)}
+        headers = {"x-ms-blob-type": "BlockBlob", "content-md5": _base64(md5)}
+        headers |= _headers(meta, self._dsn)
         self._good(name, self._send("PUT", name, headers=headers, body=body))
         return md5.hex()
 
@@ -117,7 +118,7 @@ class AzureBucket(Pooled):
         known = Upload.read(upload)
         blocks = [known.block(number, md5) for number, md5 in enumerate(parts, 1)]
         etag = joined(parts)
-        headers = {**_headers(known.meta), f"x-ms-meta-{ETAG}": etag}
+        headers = {**_headers(known.meta, self._dsn), f"x-ms-meta-{ETAG}": etag}
         body = azure_listing.block_list(blocks)
         self._good(name, self._send("PUT", name, {"comp": "blocklist"}, headers, body))
         return etag
@@ -144,7 +145,10 @@ class AzureBucket(Pooled):
         }
         answer = self._good(name, self._send("PUT", name, headers=headers))
         self._await_copy(name, answer)
-        described = {**_properties(meta), "x-ms-blob-content-md5": _md5_of(there.headers)}
+        described = {
+            **_properties(meta, self._dsn),
+            "x-ms-blob-content-md5": _md5_of(there.headers),
+        }
         described = {key: value for key, value in described.items() if value}
         self._good(name, self._send("PUT", name, {"comp": "properties"}, described))
         return source.etag
@@ -248,14 +252,14 @@ def _code(answer: Answer) -> str:
     return answer.headers.get("x-ms-error-code", "")
 
 
-def _headers(meta: Meta) -> dict[str, str]:
-    return {**_properties(meta), **_metadata(meta)}
+def _headers(meta: Meta, dsn: AzDsn) -> dict[str, str]:
+    return {**_properties(meta, dsn), **_metadata(meta)}
 
 
-def _properties(meta: Meta) -> dict[str, str]:
+def _properties(meta: Meta, dsn: AzDsn) -> dict[str, str]:
     found = {"x-ms-blob-content-type": meta.content_type}
-    if meta.cache_control:
-        found["x-ms-blob-cache-control"] = meta.cache_control
+    if cache_control := meta.cache_control or dsn.cache_control:
+        found["x-ms-blob-cache-control"] = cache_control
     return found
 
 

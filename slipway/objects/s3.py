@@ -64,13 +64,13 @@ class S3Bucket(Pooled):
 
         The server compares what arrived with the MD5 and with the SHA-256 in the signature.
         """
-        headers = {"content-md5": _base64(md5), **_headers(meta)}
+        headers = {"content-md5": _base64(md5), **self._headers(meta)}
         answer = self._good(name, self._send("PUT", name, NO_QUERY, body, headers))
         return self._etag(name, answer.headers.get("etag", ""))
 
     def begin(self, name: str, meta: Meta) -> str:
         """Begin an upload in parts and return its identity; raises StorageError."""
-        answer = self._send("POST", name, {"uploads": ""}, b"", _headers(meta))
+        answer = self._send("POST", name, {"uploads": ""}, b"", self._headers(meta))
         upload = refusals.element(self._good(name, answer).text, "UploadId")
         if answer.repeated:
             with suppress(StorageError):  # what stays costs room, not this run
@@ -138,13 +138,23 @@ class S3Bucket(Pooled):
             if upload.name == name:
                 yield upload
 
+    def _headers(self, meta: Meta) -> dict[str, str]:
+        """Return what the site would store with an object, too, and when the file was changed."""
+        headers = {
+            "content-type": meta.content_type,
+            "cache-control": meta.cache_control or self._dsn.cache_control,
+            "x-amz-acl": self._dsn.public_acl,
+            MTIME: times.render(meta.mtime) if meta.mtime else "",
+        }
+        return {name: value for name, value in headers.items() if value}
+
     def copy(self, source: Object, name: str, meta: Meta) -> str:
         """Copy an object inside the bucket and return the copy's ETag; raises StorageError."""
         headers = {
             "x-amz-copy-source": keys.quoted(f"/{self._dsn.bucket}/{self._folder}{source.name}"),
             "x-amz-copy-source-if-match": f'"{source.etag}"',
             "x-amz-metadata-directive": "REPLACE",
-            **_headers(meta),
+            **self._headers(meta),
         }
         answer = self._send("PUT", name, NO_QUERY, b"", headers)
         etag = refusals.element(self._good(name, answer).text, "ETag")
@@ -280,15 +290,6 @@ def _is_made_of(etag: str, parts: Sequence[str]) -> bool:
     if all(map(listing.MD5.fullmatch, parts)):
         return etag == listing.joined(parts)
     return etag.endswith(f"-{len(parts)}")
-
-
-def _headers(meta: Meta) -> dict[str, str]:
-    headers = {"content-type": meta.content_type}
-    if meta.cache_control:
-        headers["cache-control"] = meta.cache_control
-    if meta.mtime:
-        headers[MTIME] = times.render(meta.mtime)
-    return headers
 
 
 def _is_opaque(headers: Mapping[str, str]) -> bool:

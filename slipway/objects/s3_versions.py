@@ -51,6 +51,8 @@ class Versions:
         key = self._folder + name
         source = keys.quoted(f"/{self._dsn.bucket}/{key}")
         headers = {"x-amz-copy-source": f"{source}?versionId={version.identity}"}
+        # A copy has no ACL of what it is a copy of.
+        headers |= {"x-amz-acl": self._dsn.public_acl} if self._dsn.public_acl else {}
         answer = self._api.send("PUT", key, {}, b"", headers)
         if answer.status >= 300:
             problem = refusals.of_answer(self._dsn, answer.status, answer.text)

@@ -24,7 +24,9 @@ def prove(used: S3Dsn, s3: Any, *, own: bool = True) -> None:
     name = f"{FOLDER}/{uuid.uuid4().hex} é+%.txt"
     place = {"Bucket": used.bucket, "Key": f"{used.prefix}/{name}" if used.prefix else name}
     body = uuid.uuid4().bytes
-    patiently(lambda: s3.put_object(**place, Body=body, ContentType="text/plain"), ClientError)
+    said = {"ContentType": "text/plain"}
+    said |= {"ACL": used.public_acl} if used.public_acl else {}
+    patiently(lambda: s3.put_object(**place, **said, Body=body), ClientError)
     try:
         if used.public:
             read_back(used.url_of(name), body)

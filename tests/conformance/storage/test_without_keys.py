@@ -1,5 +1,7 @@
 """A server that makes no keys: Ceph's gateway, as Debian has it, and no key made by hand."""
 
+import hashlib
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,9 +13,15 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from slipway.dsn import S3Dsn
 from slipway.environment import Environment
 from slipway.errors import StorageError
-from slipway.storage import provider
+from slipway.objects.bucket import Meta
+from slipway.objects.listing import Object
+from slipway.objects.s3 import S3Bucket
+from slipway.secrets import Secret
+from slipway.storage import provider, s3_proof
+from slipway.storage.s3_client import client
 from tests.conformance.storage import places
 from tests.conformance.storage.places import RGW_KEY, RGW_SECRET, Place
 from tests.unit.factory import environment
@@ -56,6 +64,38 @@ def test_a_bucket_of_somebody_else_is_refused_in_one_line(site: Environment) -> 
         provider(ours).steps()
     for step in provider(theirs).removal():
         step.act()
+
+
+@pytest.mark.parametrize(("acl", "status"), [("public-read", 200), ("", 403)])
+def test_what_makes_the_sites_uploads_public_makes_those_of_a_push(
+    site: Environment, acl: str, status: int
+) -> None:
+    # As a server without bucket policies has it.
+    s3, name = client(site.storage, "s3"), f"acl-{status}"
+    s3.create_bucket(Bucket=name)
+    address = S3Dsn(
+        RGW_KEY, Secret(RGW_SECRET), name, "us-east-1", site.storage.endpoint,
+        acl=acl, cache_control="max-age=60",
+    )  # fmt: skip
+    bucket, body = S3Bucket(address), b"seen"
+    etag = bucket.put("a", body, Meta("text/plain"), hashlib.md5(body).digest())
+    bucket.copy(Object("a", len(body), etag), "b", Meta("text/plain", "no-store"))
+    assert [asked(address.url_of(name))[0] for name in "ab"] == [status, status]
+    if acl:
+        assert [asked(address.url_of(name))[1] for name in "ab"] == ["max-age=60", "no-store"]
+    s3_proof.prove(replace(address, public=bool(acl)), s3, own=False)
+    for key in "ab":
+        s3.delete_object(Bucket=name, Key=key)
+    s3.delete_bucket(Bucket=name)
+
+
+def asked(url: str) -> tuple[int, str]:
+    """Ask as anybody does, and return status and Cache-Control."""
+    try:
+        with urllib.request.urlopen(url, timeout=20) as answer:
+            return answer.status, answer.headers.get("cache-control", "")
+    except urllib.error.HTTPError as error:
+        return error.code, ""
 
 
 def another_user(site: Environment) -> str:
