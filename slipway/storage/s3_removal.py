@@ -7,18 +7,25 @@ from botocore.exceptions import ClientError
 
 from slipway.errors import StorageError
 from slipway.settings.storage import Storage
+from slipway.storage.reading import FOLDER
 from slipway.storage.s3_client import UNSUPPORTED, Api, absent, code_of
 
 PAGE = 1000
 
 
 def count(s3: Api, storage: Storage) -> int:
-    """Count the objects under the prefix with their old versions, up to 1,000."""
+    """Count the objects under the prefix, also those of which only old versions are left.
+
+    Up to 1,000.
+    """
     place: dict[str, Any] = {"Bucket": storage.bucket, "Prefix": storage.folder, "MaxKeys": PAGE}
     try:
         found = absent(s3.list_object_versions, **place) or {}
-        # What a thousand marks of deletion hide is not nothing.
-        return PAGE if found.get("IsTruncated") else len(found.get("Versions", []))
+        # What a thousand marks of deletion hide is not nothing; what proofs have left is.
+        proofs = f"{storage.folder}{FOLDER}/"
+        keys = {one["Key"] for one in found.get("Versions", [])}
+        kept = sum(not key.startswith(proofs) for key in keys)
+        return PAGE if found.get("IsTruncated") else kept
     except ClientError as error:
         if code_of(error) not in UNSUPPORTED:
             raise

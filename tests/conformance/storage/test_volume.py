@@ -95,6 +95,25 @@ def test_the_public_reads_a_file_and_cannot_list(machine: Machine, site: Environ
     machine.run("rm", f"{MEDIA}/../private.txt")
 
 
+def test_no_link_leads_the_public_out_of_the_media(machine: Machine, site: Environment) -> None:
+    converged(site)
+    put(machine, "here.txt", b"content")
+    put(machine, "../private.txt", b"private")
+    # What the site's own code, or an archive that it unpacks, may leave.
+    links = {
+        "key": "/etc/caddy/Caddyfile",
+        "up": "../private.txt",
+        "root": "/",
+        "own": "here.txt",
+    }
+    for name, leads in links.items():
+        machine.run("ln", "-sfn", leads, f"{MEDIA}/{name}")
+    assert answer(machine, "/media/here.txt") == (200, b"content")
+    paths = [f"/media/{name}" for name in ("key", "up", "root/etc/passwd", "own")]
+    assert all(answer(machine, path)[0] in {400, 403, 404} for path in paths)
+    machine.run("rm", f"{MEDIA}/../private.txt", *(f"{MEDIA}/{name}" for name in links))
+
+
 def test_a_folder_that_the_site_may_not_write_to_is_mended(
     machine: Machine, site: Environment
 ) -> None:
