@@ -26,7 +26,7 @@ from slipway.command import Command, Shell
 from slipway.console import Console, size
 from slipway.engine import Engine
 from slipway.environment import Environment
-from slipway.errors import SlipwayError
+from slipway.errors import DeployError, SlipwayError
 from slipway.lease import Lease, lease, who
 from slipway.masking import masker
 from slipway.oneoff import OneOff
@@ -280,10 +280,15 @@ class Deployment:
         """Ask what serves whether its database, which may be another one by now, lacks nothing."""
         engines = [engine for _, engine in self.hosts]
         with self.console.step("Compare migrations") as notes:
-            said = swarm.ask(engines, f"{self.environment.stack}_web", PLAN)
-            # Whoever cannot be asked is rolled out again, which says why.
-            lacking = None if said is None else len(release.pending(said))
-            notes.append("no task could be asked" if lacking is None else f"{lacking} to apply")
+            words = ("timeout", str(PLAN_SECONDS), *PLAN)
+            said = swarm.ask(engines, f"{self.environment.stack}_web", words)
+            try:
+                lacking = len(release.pending(said or ""))
+            except DeployError:
+                # It is rolled out again, which says why.
+                notes.append("no task could be asked")
+                return False
+            notes.append(f"{lacking} to apply")
         return lacking == 0
 
     def _release(self, revision: Revision, image_id: str) -> Release:

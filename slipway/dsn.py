@@ -79,13 +79,10 @@ def storage(text: Secret, where: str = "DEFAULT_STORAGE_DSN") -> StorageDsn:
     raise DsnError(where, f"the scheme {parts.scheme!r} is not supported", "known: s3, az, file")
 
 
-POSTGRES = frozenset({"postgres", "postgresql"})
-
-
 def database(text: Secret, where: str = "DATABASE_URL") -> DatabaseDsn:
     """Read a database URL; raises DsnError, which never shows it."""
     parts = _split(text, where, DATABASE_EXAMPLE)
-    if parts.scheme not in POSTGRES:
+    if parts.scheme not in {"postgres", "postgresql"}:
         what = f"the scheme {parts.scheme!r} is not supported"
         raise DsnError(where, what, f"only PostgreSQL can be moved: use {DATABASE_EXAMPLE}")
     if not (parts.username and parts.hostname and parts.path.strip("/")):

@@ -69,20 +69,18 @@ def database(environment: Environment) -> dsn.DatabaseDsn:
 def managed(environment: Environment) -> Secret | None:
     """Return the DATABASE_URL that names a server other than the environment's own, if one does.
 
-    What is no PostgreSQL is another one. Raises DsnError where it cannot be read.
+    Raises DsnError where it cannot be read, or is no PostgreSQL's.
     """
-    present = environment.variables.get(DATABASE)
-    if present and not _is_postgres(present.reveal()):
-        return present
     found = _database(environment)
-    return present if found and found.host != DATABASE_HOST else None
+    elsewhere = found and found.host != DATABASE_HOST
+    return environment.variables[DATABASE] if elsewhere else None
 
 
 def check(name: str, value: str, where: str) -> None:
     """Raise DsnError where the value of a variable that holds a DSN cannot be read as one."""
     if name == STORAGE and value:
         dsn.storage(Secret(value), where)
-    if name == DATABASE and value and _is_postgres(value):
+    if name == DATABASE and value:
         dsn.database(Secret(value), where)
 
 
@@ -90,11 +88,6 @@ def _database(environment: Environment) -> dsn.DatabaseDsn | None:
     present = environment.variables.get(DATABASE)
     where = f"env/{environment.name}.env: {DATABASE}"
     return dsn.database(present, where) if present else None
-
-
-def _is_postgres(url: str) -> bool:
-    scheme, found, _ = url.partition("://")
-    return not found or scheme in dsn.POSTGRES
 
 
 def database_of(values: Mapping[str, str | Secret]) -> dsn.DatabaseDsn:

@@ -37,13 +37,13 @@ SINGLE_FILES = (
     "/etc/apt/apt.conf.d/52slipway",
     "/etc/sudoers.d/slipway",
     "/etc/systemd/journald.conf.d/slipway.conf",
-    "/etc/systemd/system/run-slipway-sites.mount",
     "/etc/systemd/system/slipway-firewall.service",
+    "/etc/systemd/system/slipway-sites.service",
 )
 UNITS = (
     "docker.service",
     "slipway-firewall.service",
-    "run-slipway-sites.mount",
+    "slipway-sites.service",
     "apt-daily.timer",
     "apt-daily-upgrade.timer",
     "systemd-timesyncd.service",

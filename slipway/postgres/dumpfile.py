@@ -44,10 +44,10 @@ body { if (index(line, body)) body = ""; print; next }
     type = line; sub(/^.*; Type: /, "", type); sub(/; Schema: .*$/, "", type); open = 0
 }
 /^COPY .* FROM stdin;$/ { copying = 1 }
-type == "TABLE DATA" { print; next }
-/^\\c(onnect)?([ \t]|$)/ {
+!open && /^\\c(onnect)?([ \t]|$)/ {
     print "DO $$BEGIN RAISE 'the dump leads to another database: \\connect'; END$$;"; exit
 }
+type == "TABLE DATA" { scan(line); print; next }
 match(line, /^    AS \$[A-Za-z_]*\$/) {
     tag = substr(line, RSTART + 7, RLENGTH - 7)
     if (!index(substr(line, RSTART + RLENGTH), tag)) body = tag

@@ -45,7 +45,7 @@ FROM (
         WHERE {OWN} AND NOT t.attisdropped AND a.grantee <> c.relowner
     UNION ALL SELECT format('SCHEMA %I', n.nspname), a.privilege_type, a.grantee, a.is_grantable
         FROM pg_namespace n, aclexplode(n.nspacl) a
-        WHERE {SITES} AND a.grantee <> n.nspowner
+        WHERE {SITES} AND a.grantee <> n.nspowner AND {alone("pg_namespace", "n")}
             AND NOT (n.nspname = 'public' AND a.grantee = 0)
     UNION ALL SELECT format('ROUTINE %s', p.oid::regprocedure), a.privilege_type, a.grantee,
             a.is_grantable
@@ -92,7 +92,6 @@ SELECT format('ALTER DEFAULT PRIVILEGES FOR ROLE %I%s GRANT %s ON %s TO %s%s;',
 FROM pg_default_acl d LEFT JOIN pg_namespace n ON n.oid = d.defaclnamespace,
     aclexplode(d.defaclacl) a
 WHERE d.defaclobjtype IN ('r', 'S', 'f', 'T', 'n') AND a.grantee <> d.defaclrole;
-RESET search_path;
 """
 
 

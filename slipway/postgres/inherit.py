@@ -10,7 +10,9 @@ from slipway.postgres.names import Names
 from slipway.postgres.programs import Rows
 from slipway.postgres.session import Session, StatementError
 
-ASKED = (grants.BESIDES, grants.GRANTED, statements.MIGRATIONS)
+# The last sets the search path, which whoever goes on must reset.
+ASKED = (grants.BESIDES, statements.MIGRATIONS, grants.GRANTED)
+RESET = "RESET search_path;"
 NONE: Rows = []
 TABLE, EXTENSION = "table", "extension"
 # What of the source's belongs to its content: where names without a schema are is said nowhere
@@ -37,7 +39,7 @@ class Said:
     @classmethod
     def of(cls, asked: Sequence[Rows], settings: Rows = NONE, reusable: Rows = NONE) -> "Said":
         """Read the answers to ASKED, and more."""
-        besides, granted, migrations = asked
+        besides, migrations, granted = asked
         pairs = [(kind, name) for kind, name in besides]
         return cls(pairs, _column(granted), _column(settings), migrations, reusable)
 
@@ -50,15 +52,16 @@ class Said:
 def ask(session: Session, names: Names) -> None:
     """Ask the live database and wait for nothing; before and afterwards it is in another one."""
     session.connect(names.live)
-    session.post(statements.IMPATIENT, *ASKED, tables.TABLES)
+    session.post(statements.IMPATIENT, tables.TABLES, *ASKED)
     session.connect()
 
 
 def answer(session: Session, settings: Rows) -> Said:
     """Wait for what the live database says; raises DatabaseError."""
     session.receive()
-    asked = [session.receive(), session.receive(), _unlocked(session)]
-    return Said.of(asked, settings, _unlocked(session))
+    reusable, besides = _unlocked(session), session.receive()
+    asked = [besides, _unlocked(session), session.receive()]
+    return Said.of(asked, settings, reusable)
 
 
 def given(source: Said, live: Said) -> Given:
@@ -78,7 +81,8 @@ def warnings(source: Said, live: Said, names: Names) -> Iterator[str]:
     stay = [one for one in source.besides if one[0] not in (TABLE, EXTENSION)]
     yield from _named("the source has what the copy will not: ", stay)
     goes_on = given(source, live)
-    more = _more(source.settings, goes_on.settings) + _more(source.granted, goes_on.grants)
+    settings = [text for text in source.settings if not text.startswith("COMMENT ")]
+    more = _more(settings, goes_on.settings) + _more(source.granted, goes_on.grants)
     texts = [("", text.replace(names.incoming, names.live)) for text in more]
     yield from _named(f"the source says what {names.live} does not: ", texts)
 

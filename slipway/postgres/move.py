@@ -179,7 +179,7 @@ class Move:
             admin.post(grants.inherited(names.live, names.incoming))
             said, machine, settings, *asked = self.source.ask(
                 statements.SOURCE_FACTS, _ask_machine(ends.source),
-                grants.inherited(ends.database, names.incoming), *inherit.ASKED,
+                grants.inherited(ends.database, names.incoming), *inherit.ASKED, inherit.RESET,
             )  # fmt: skip
             target = Target.read(admin.receive()[0][0])
             there = _machine(ends.target, admin.receive())
@@ -189,7 +189,7 @@ class Move:
             found = Facts(Source.read(said[0][0]), target, _machine(ends.source, machine), there)
             facts.check(ends.target.where, found, names, ends.hint)
             left_out = _excluded(self.source, excluded)
-            source = Said.of(asked, settings)
+            source = Said.of(asked[:3], settings)
             live = inherit.answer(self.opened.second, admin.receive())
             facts.check_tables(ends.source.where, len(source.tables), names, len(live.tables))
             notes.extend(facts.notes(found))

@@ -9,7 +9,6 @@ LONGEST_NAME = 63
 # A server elsewhere may fall silent (a failover, a router that forgets): it is noticed within a
 # minute, also where nothing is asked of it for long.
 WATCHED = "connect_timeout=15 keepalives_idle=15 keepalives_interval=5 keepalives_count=6"
-WATCHED += " tcp_user_timeout=60000"
 
 
 def identifier(name: str) -> str:

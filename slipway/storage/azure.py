@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -200,8 +201,8 @@ class AzureProvider:
         return self._dsn(azure_rules.sign(self.account, self._key, self.storage.bucket, name))
 
     def _dsn(self, key: Secret) -> AzDsn:
-        storage, present = self.storage, self._present
-        return AzDsn(
+        storage = self.storage
+        made = AzDsn(
             account=self.account,
             key=key,
             container=storage.bucket,
@@ -209,11 +210,13 @@ class AzureProvider:
             prefix=storage.prefix,
             domain=storage.domain,
             public=storage.public,
-            # What was added by hand.
-            url=present.url if present else "",
-            cache_control=present.cache_control if present else "",
-            expire=present.expire if present else 0,
         )
+        present = self._present
+        if present is None or (present.api, present.container) != (made.api, made.container):
+            return made
+        # What was added by hand.
+        added = (present.url, present.cache_control, present.expire)
+        return replace(made, url=added[0], cache_control=added[1], expire=added[2])
 
     def _newest(self) -> int:
         """Return the highest number of an own policy, or a new one where there is none."""

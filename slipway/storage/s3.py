@@ -279,7 +279,8 @@ def _dsn_of(storage: Storage, key: str, secret: Secret, present: dsn.S3Dsn | Non
         public=storage.public,
         checksum=not storage.endpoint.endswith(REFUSES_CHECKSUMS),
     )
-    if present is None:
+    # What was added for another bucket, or another server, does not fit this one.
+    if present is None or (present.bucket, present.endpoint) != (made.bucket, made.endpoint):
         return made
     return replace(
         made,

@@ -19,17 +19,20 @@ def count(s3: Api, storage: Storage) -> int:
     Up to 1,000.
     """
     place: dict[str, Any] = {"Bucket": storage.bucket, "Prefix": storage.folder, "MaxKeys": PAGE}
+    # Some servers list no versions where they keep none.
+    listed = absent(s3.list_objects_v2, **place) or {}
+    keys = {one["Key"] for one in listed.get("Contents", [])}
     try:
         found = absent(s3.list_object_versions, **place) or {}
-        # What a thousand marks of deletion hide is not nothing; what proofs have left is.
-        proofs = f"{storage.folder}{FOLDER}/"
-        keys = {one["Key"] for one in found.get("Versions", [])}
-        kept = sum(not key.startswith(proofs) for key in keys)
-        return PAGE if found.get("IsTruncated") else kept
     except ClientError as error:
         if code_of(error) not in UNSUPPORTED:
             raise
-    return int((absent(s3.list_objects_v2, **place) or {}).get("KeyCount", 0))
+        found = {}
+    # What a thousand marks of deletion hide is not nothing; what proofs have left is.
+    if found.get("IsTruncated"):
+        return PAGE
+    keys |= {one["Key"] for one in found.get("Versions", [])}
+    return sum(not key.startswith(f"{storage.folder}{FOLDER}/") for key in keys)
 
 
 def empty(s3: Api, storage: Storage) -> None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from errno import ENOENT
 from itertools import islice
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -42,7 +43,6 @@ class Outcome:
     deleted: int = 0
     objects: int = 0
     ours: int = 0  # objects that could have come from here
-    alike: int = 0  # objects whose name is that of something else here
     gone: Objects = field(default_factory=Objects)
     tally: Tally = field(default_factory=Tally)
 
@@ -82,9 +82,7 @@ class Push:
         for name, length in changed:
             self._plan.send.add(name, length)
         outcome.unchanged = self._plan.unchanged + same
-        ours = Objects(there for there in self._plan.gone if self._is_ours(there.name))
-        outcome.gone = Objects(there for there in ours if self._could_be_here(there.name))
-        outcome.alike = len(ours) - len(outcome.gone)
+        outcome.gone = Objects(there for there in self._plan.gone if self._is_ours(there.name))
         outcome.ours = outcome.objects - len(self._plan.gone) + len(outcome.gone)
         self._wanted = len(self._plan.send) + len(self._plan.new)
 
@@ -94,9 +92,7 @@ class Push:
         if outcome.tally.problems and outcome.gone:
             self._console.warn("nothing is deleted, since not everything here could be read")
             outcome.gone = Objects()
-        if outcome.alike:
-            count = f"{outcome.alike} object{'s' if outcome.alike > 1 else ''}"
-            self._console.warn(f"{count} without a file stay: something here is called alike")
+        self._keep_what_cannot_be_here()
         if not outcome.gone:
             return
         if 2 * len(outcome.gone) > outcome.ours and not most:
@@ -111,6 +107,15 @@ class Push:
         if len(outcome.gone) > SHOWN:
             self._console.say(f"  … and {len(outcome.gone) - SHOWN} more")
         self._console.confirm("Delete them after everything is sent?", type_name=typed_name)
+
+    def _keep_what_cannot_be_here(self) -> None:
+        outcome = self._outcome
+        gone = Objects(there for there in outcome.gone if self._could_be_here(there.name))
+        if stay := len(outcome.gone) - len(gone):
+            count = f"{stay} object{'s' if stay > 1 else ''}"
+            self._console.warn(f"{count} without a file stay: something here is called alike")
+            outcome.gone = gone
+            outcome.ours -= stay
 
     def replaced(self, *, delete: bool) -> list[str]:
         """Return the names of objects that send() and, if asked for, delete() take away."""
@@ -227,15 +232,14 @@ class Push:
     def _could_be_here(self, name: str) -> bool:
         """Tell whether a file of that name could lie here, and none does.
 
-        None can beside a folder, or on some disks beside a file, that is called alike: pull-media
-        has refused the object then, which may be all there is of it.
+        None can where a folder is called so, below a file, or on some disks beside a file that is
+        called alike: pull-media has refused the object then, which may be all there is of it.
         """
         try:
             os.lstat(self._folder / name)
-        except (FileNotFoundError, NotADirectoryError):
-            return True
-        except OSError:
-            pass
+        except OSError as error:
+            # A file in the place of its folder is another error.
+            return error.errno == ENOENT
         return False
 
     def _read(self, doubtful: Objects) -> tuple[Names, int]:

@@ -179,8 +179,12 @@ def test_whatever_differs_is_rolled_out(world: World, subject: Environment, what
 
 @pytest.mark.parametrize(
     "answer",
-    [(0, b'release: {"pending": [{"name": "a.1", "unsafe": []}]}'), (1, b"cannot connect")],
-    ids=["another database serves by now", "nobody knows"],
+    [
+        (0, b'release: {"pending": [{"name": "a.1", "unsafe": []}]}'),
+        (1, b"cannot connect"),
+        (0, b"odd"),
+    ],
+    ids=["another database serves by now", "nobody knows", "nothing is said"],
 )
 def test_a_database_that_lacks_a_migration_gets_it(
     world: World, subject: Environment, answer: tuple[int, bytes]

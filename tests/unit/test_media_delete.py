@@ -201,14 +201,17 @@ def test_what_could_never_lie_here_is_not_deleted(
     (site.root / "data" / "media" / "docs").mkdir()
     write(site, "docs/manual", b"read it")
     push(site, full)
-    # Those that pull-media refuses: a folder is called so, or nothing on this disk may be.
-    stay = {"docs", "p/" + "ü" * 140}
+    # Those that pull-media refuses: a folder is called so, a file is where its folder should be,
+    # or nothing on this disk may be called so.
+    stay = {"docs", "a/below", "p/" + "ü" * 140}
     for name in stay:
         full.store(name, b"the only one", Meta(""), f"etag-{name}")
     push_media(site, console(yes=True), bucket=full, delete=True)
     assert stay < {*full.contents}
     assert "old" not in full.contents
-    assert "1 object without a file stay: something here is called alike" in capsys.readouterr().err
+    assert (
+        "2 objects without a file stay: something here is called alike" in capsys.readouterr().err
+    )
 
 
 def test_a_file_that_comes_meanwhile_keeps_its_object(

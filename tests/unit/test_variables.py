@@ -34,7 +34,9 @@ def test_a_managed_database_is_kept_whole() -> None:
     assert variables.managed(environment()) is None
 
 
-@pytest.mark.parametrize("url", ["postgres://u:p/w@h/d", "postgres://u:p@h", "u:p@h/d"])
+@pytest.mark.parametrize(
+    "url", ["postgres://u:p/w@h/d", "postgres://u:p@h", "u:p@h/d", "mysql://u:p@db/d"]
+)
 def test_nothing_takes_the_place_of_a_database_url_that_cannot_be_read(url: str) -> None:
     site = environment(variables={"DATABASE_URL": Secret(url)})
     for ask in (lambda: variables.values(site, None), lambda: variables.database(site)):
@@ -42,13 +44,6 @@ def test_nothing_takes_the_place_of_a_database_url_that_cannot_be_read(url: str)
             ask()
     with pytest.raises(DsnError, match=r"^--set DATABASE_URL: .*; "):
         variables.check("DATABASE_URL", url, "--set DATABASE_URL")
-
-
-@pytest.mark.parametrize("url", ["mysql://u:p@h/d", "postgis://u:p@db/d"])
-def test_a_database_of_another_kind_is_somebody_elses(url: str) -> None:
-    site = environment(variables={"DATABASE_URL": Secret(url)})
-    assert variables.managed(site) == variables.values(site, None)["database_url"] == Secret(url)
-    variables.check("DATABASE_URL", url, "--set DATABASE_URL")
 
 
 def test_a_storage_dsn_that_cannot_be_read_is_not_set() -> None:

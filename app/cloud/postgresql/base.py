@@ -32,13 +32,12 @@ PASSING = (ENDED, "is not currently accepting connections", CLOSED)
 COLUMN = r'("[^"]+"\."[^"]+"( AS "[^"]+")?|COUNT\(\*\) AS "[^"]+"|1 AS "a")'
 READS = re.compile(f'SELECT (DISTINCT )?{COLUMN}(, {COLUMN})* FROM "')  # noqa: S608 - none is sent
 # What happens as a whole or not at all, even where each statement is a transaction of its own.
-WHOLE = re.compile(
-    r"\s*(/\*.*?\*/\s*)*\(*\s*(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|VALUES)\b", re.I | re.S
-)
+COMMENTS = r"\s*(/\*([^*]|\*(?!/))*\*/\s*|--[^\n]*\n\s*)*"
+WHOLE = re.compile(COMMENTS + r"\(*\s*(SELECT|INSERT|UPDATE|DELETE|WITH|MERGE|VALUES)\b", re.I)
 # What lasts as long as the session, and what nothing but its words can tell.
 KEEPING = re.compile(
-    r"\s*(SET\s+(?!LOCAL\b|CONSTRAINTS\b|TRANSACTION\b)|LISTEN\b|LOAD\b|PREPARE\b|DECLARE\b"
-    r"|CREATE\s+((LOCAL|GLOBAL)\s+)?TEMP)",
+    r"(\A|;)" + COMMENTS + r"(SET\s+(?!LOCAL\b|CONSTRAINTS\b|TRANSACTION\b)|LISTEN\b|LOAD\b"
+    r"|PREPARE\b|DECLARE\b|CREATE\s+((LOCAL|GLOBAL)\s+)?TEMP)|\bINTO\s+((LOCAL|GLOBAL)\s+)?TEMP",
     re.I,
 )
 LOCK, SETTING = "advisory_lock", re.compile(r"set_config\((?![^()]*,\s*true\s*\))")
@@ -168,7 +167,9 @@ def again(execute: Callable, sql: str, params: object, many: bool, context: dict
         wrapper.renew()
         name = getattr(context["cursor"].cursor, "name", None)
         context["cursor"].cursor = wrapper.create_cursor(name)
-        return execute(sql, params, many, context)
+        result = execute(sql, params, many, context)
+        wrapper.keeps = wrapper.keeps or keeping(text)
+        return result
 
     return persist(once_more, harmless=harmless)
 
@@ -182,7 +183,7 @@ def words(sql: object) -> str:
 
 def keeping(text: str) -> bool:
     """Return whether a session holds something afterwards that another one would lack."""
-    return bool(KEEPING.match(text) or LOCK in text or SETTING.search(text))
+    return bool(KEEPING.search(text) or LOCK in text or SETTING.search(text))
 
 
 def persist(work: Callable, *, harmless: bool) -> object:

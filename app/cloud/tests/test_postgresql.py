@@ -138,6 +138,9 @@ class AgainTests(SimpleTestCase):
             "SELECT set_config('a.b', %s, false)",
             "CREATE TEMPORARY TABLE t ()",
             "LISTEN a",
+            "/* why */ -- and\n SET ROLE b",
+            "SELECT 1; set role b",
+            "SELECT a INTO TEMP b FROM c",
         )
         free = (
             "SET LOCAL search_path = a",
@@ -150,6 +153,13 @@ class AgainTests(SimpleTestCase):
         for statement in holding + free:
             self.ask(TransactionStatus.IDLE, sql=statement)
             self.assertIs(self.wrapper.keeps, statement in holding, statement)
+        # Also where it is repeated.
+        self.ask(TransactionStatus.IDLE, ended(), sql="SELECT pg_advisory_lock(1)")
+        self.assertEqual((self.wrapper.renewed, self.wrapper.keeps), (1, True))
+
+    def test_a_banner_of_comments_is_read_at_once(self) -> None:
+        self.assertIsNone(base.WHOLE.match("/* a */\n" * 2000 + "CALL p()"))
+        self.assertFalse(base.keeping("/* a */\n-- b\n" * 2000 + "CALL p()"))
 
     def test_whoever_holds_something_is_not_given_another_session(self) -> None:
         wrapper = self.real(failures=0)

@@ -114,6 +114,20 @@ def test_no_link_leads_the_public_out_of_the_media(machine: Machine, site: Envir
     machine.run("rm", f"{MEDIA}/../private.txt", *(f"{MEDIA}/{name}" for name in links))
 
 
+def test_a_disk_below_is_shown_without_links_too(machine: Machine, site: Environment) -> None:
+    converged(site)
+    machine.run("mkdir", "-p", "/srv/slipway/other/data")
+    machine.run("mount", "-t", "tmpfs", "tmpfs", "/srv/slipway/other/data")
+    try:
+        machine.run("systemctl", "restart", "slipway-sites.service")
+        seen = machine.run("findmnt", "-Rlno", "TARGET,OPTIONS", "/run/slipway/sites").splitlines()
+        assert len(seen) == 2
+        assert all({"ro", "nosymfollow"} < {*line.split()[1].split(",")} for line in seen)
+    finally:
+        machine.run("umount", "--recursive", "/srv/slipway/other/data")
+        machine.run("systemctl", "restart", "slipway-sites.service")
+
+
 def test_a_folder_that_the_site_may_not_write_to_is_mended(
     machine: Machine, site: Environment
 ) -> None:
