@@ -101,6 +101,14 @@ def _checked(page: Page, order: Order, after: str) -> str:
     return page.objects[-1].name if page.objects else after
 
 
+class _Range(NamedTuple):
+    """Hold the objects of a range, the name of the first one listed, and of one beyond its end."""
+
+    objects: list[Object]
+    first: str
+    beyond: str
+
+
 class _Ranges:
     """Fetch ranges in threads, some ahead of whoever takes their objects in order."""
 
@@ -112,7 +120,7 @@ class _Ranges:
         self._places: dict[str, int] = {}
         self._ends: dict[str, str] = {}
         self._order: Order | None = None
-        self._results: dict[int, list[Object]] = {}
+        self._results: dict[int, _Range] = {}
         self._error: BaseException | None = None
         self._taken = 0
         self._changed = threading.Condition()
@@ -126,6 +134,7 @@ class _Ranges:
         return self._order
 
     def __iter__(self) -> Iterator[Object]:
+        beyond = ""
         try:
             for number in range(self._count):
                 self._await(lambda number=number: number in self._results)  # type: ignore[misc]
@@ -133,7 +142,12 @@ class _Ranges:
                     found = self._results.pop(number)
                     self._taken = number + 1
                     self._changed.notify_all()
-                yield from found
+                # Each goes on where the one before it stopped, or something lies between them
+                # that neither has: in the server's order there is more before `beyond`.
+                if beyond and found.first != beyond:
+                    raise Disordered
+                beyond = found.beyond
+                yield from found.objects
         finally:
             self._end(None)
 
@@ -171,7 +185,7 @@ class _Ranges:
             return True
         return self._places[self._waiting[0]] < self._taken + AHEAD
 
-    def _range(self, begin: str) -> list[Object]:
+    def _range(self, begin: str) -> _Range:
         page = self._page_of(begin, "")
         order = self._decided(order_of(page))
         end = self._ends.get(begin)
@@ -181,9 +195,10 @@ class _Ranges:
             page = _after(self._page_of, page)
             last = _checked(page, order, last)
             found += page.objects
+        first, beyond = found[0].name if found else "", ""
         while end is not None and found and order(found[-1].name) > order(end):
-            found.pop()
-        return found
+            beyond = found.pop().name
+        return _Range(found, first, beyond)
 
     def _decided(self, order: Order) -> Order:
         """Settle the order by the first page; a range can only end where the next begins."""

@@ -32,6 +32,7 @@ class Landing:
         owner = os.fstat(self._top)
         # Whoever runs this by sudo wants files that belong to the folder's owner.
         self._owner = (owner.st_uid, owner.st_gid) if os.geteuid() == 0 else None
+        self._released: set[int] = set()  # the inodes of files that lost a name
 
     def __enter__(self) -> "Landing":
         return self
@@ -99,9 +100,20 @@ class Landing:
         """Remove a file that is still the one that was seen; raises OSError."""
         with self.folder(name) as folder:
             leaf = name.rpartition("/")[2]
-            if stamp_in(folder, leaf) != stamp:
-                raise InTheWay("changed here meanwhile, and stays")
+            self.release(stamp_in(folder, leaf), stamp)
             os.unlink(leaf, dir_fd=folder)
+
+    def release(self, present: Stamp | None, seen: Stamp | None) -> None:
+        """Let a file lose its name; raises InTheWay where it is not the one that was seen.
+
+        Of one that has several names, taking one away changes the time that the others show.
+        """
+        if present and seen and seen.inode in self._released:
+            present, seen = present._replace(ctime=0), seen._replace(ctime=0)
+        if present != seen:
+            raise InTheWay("changed here meanwhile, and stays")
+        if seen:
+            self._released.add(seen.inode)
 
     def give(self, descriptor: int) -> None:
         """Give a file or folder to the owner of the top, where this runs as root."""
@@ -159,9 +171,7 @@ class Arrival:
 
         `modified` is in ns. Raises InTheWay where something else is there by now.
         """
-        present = stamp_in(self._folder, self._leaf)
-        if present != before:
-            raise InTheWay("changed here meanwhile, and stays")
+        self._landing.release(stamp_in(self._folder, self._leaf), before)
         if before:
             mode = os.stat(self._leaf, dir_fd=self._folder, follow_symlinks=False).st_mode
             os.fchmod(self._file, stat.S_IMODE(mode))

@@ -67,6 +67,27 @@ def test_an_order_that_was_not_announced_is_noticed_and_can_be_done_without() ->
     assert [there.name for there in found.objects] == sorted(names)
 
 
+@given(NAMES, st.integers(1, 7), st.integers(1, 5))
+def test_no_order_that_was_not_announced_loses_an_object(
+    names: set[str], size: int, spacing: int
+) -> None:
+    # As those are that a run before has left: names by letters.
+    server, seeds = Server(names, by_folders, size, tells=False), sorted(names)[::spacing]
+    try:
+        found = [there.name for there in sharded(server.page, seeds).objects]
+    except Disordered:
+        found = [there.name for there in sharded(server.page, None).objects]
+    assert found == sorted(names)
+
+
+def test_a_seed_between_two_folders_loses_none_of_them() -> None:
+    counts = {"a": 800, "photos-2024": 150, "photos": 600, "z": 2000}
+    names = {f"{name}/{number:04}" for name, count in counts.items() for number in range(count)}
+    server = Server(names, by_folders, shards.PAGE, tells=False)
+    with pytest.raises(Disordered):
+        list(sharded(server.page, sorted(names)[899::900]).objects)
+
+
 @pytest.mark.parametrize("seeds", [[], ["a", "b", "c"]])
 def test_a_failure_reaches_the_caller(seeds: list[str]) -> None:
     def broken(*_: str) -> Page:

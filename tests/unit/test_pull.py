@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -316,3 +317,20 @@ def test_an_environment_may_be_called_like_the_task(site: Environment) -> None:
         pull_media(environment(name="pull", root=site.root), Console(), bucket=bucket(a=b"1")) == 0
     )
     assert local(site) == {"a": b"1"}
+
+
+def test_a_file_with_two_names_loses_both(site: Environment) -> None:
+    there = bucket(a=b"1", b=b"2", c=b"3")
+    assert pull(site, there) == 0
+    folder = site.root / "data" / "media"
+    write(site, "d", b"4")
+    os.link(folder / "d", folder / "e")
+    assert pull(site, there, delete=True, yes=True) == 0
+    assert sorted(local(site)) == ["a", "b", "c"]
+    # Also where both are replaced.
+    (folder / "a").unlink()
+    os.link(folder / "b", folder / "a")
+    for name in ("a", "b"):
+        there.store(name, b"new", "text/plain", etags.of_bytes(b"new"))
+    assert pull(site, there) == 0
+    assert local(site) == {"a": b"new", "b": b"new", "c": b"3"}
