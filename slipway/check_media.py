@@ -162,9 +162,10 @@ def _show(console: Console, found: Findings) -> None:
 
 
 def _report(console: Console, found: Findings, elapsed: float) -> int:
+    missing = f"{len(found.missing)} file{'s' * (len(found.missing) != 1)} missing"
     console.say(
-        f"{found.rows} rows and {found.objects} objects compared: {len(found.missing)} files "
-        f"missing, {len(found.orphans)} objects that no row names, {seconds(elapsed)}"
+        f"{found.rows} rows and {found.objects} objects compared: {missing}, "
+        f"{len(found.orphans)} objects that no row names, {seconds(elapsed)}"
     )
     console.result(
         {

@@ -95,7 +95,15 @@ class Console:
             )
         wanted = f"type {type_name} to go ahead" if type_name else "[y/N]"
         self.err.print(f"{question} {wanted} ", end="", markup=False)
-        answer = input().strip()
+        try:
+            answer = input().strip()
+        except EOFError:
+            answer = ""
+            self.err.print()
+        except KeyboardInterrupt:
+            # What is said of it begins on a line of its own.
+            self.err.print()
+            raise
         if (answer != type_name) if type_name else (answer.lower() not in {"y", "yes"}):
             wanted = f"type {type_name}" if type_name else "answer yes"
             raise Declined("", "nothing was done", f"run it again and {wanted}")

@@ -105,7 +105,9 @@ def _split(text: Secret, where: str, example: str) -> SplitResult:
         _ = parts.port
     except ValueError:
         raise DsnError(
-            where, "cannot be read", f"quote special characters in it; it looks like {example}"
+            where,
+            "cannot be read",
+            f"write special characters as / is written, %2F; it looks like {example}",
         ) from None
     return parts
 

@@ -151,13 +151,20 @@ def _changed(
 
 def _typed(name: str) -> str:
     """Return what standard input holds, without the line feed at its end."""
-    if sys.stdin.isatty():
-        return getpass.getpass(f"{name} (not shown): ")
-    text = sys.stdin.buffer.read()
     try:
-        return text.decode().removesuffix("\n")
+        if sys.stdin.isatty():
+            value = getpass.getpass(f"{name} (not shown): ")
+        else:
+            value = sys.stdin.buffer.read().decode().removesuffix("\n")
     except UnicodeDecodeError:
         raise ConfigurationError(f"--set {name}", "is no UTF-8 text", "encode it first") from None
+    except EOFError:
+        value = ""
+    if not value:
+        # Whatever should have written it may have failed.
+        hint = f"--set {name}= makes it empty, --unset {name} takes it away"
+        raise ConfigurationError(f"--set {name}", "nothing was given", hint)
+    return value
 
 
 def _confirm(environment: Environment, console: Console) -> None:

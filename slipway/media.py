@@ -42,7 +42,9 @@ def push_media(
         push = Push(folder, bucket, memory, console, outcome, environment.media)
         push.compare(checksum=checksum)
         if delete:
-            push.ask_to_delete(environment.typed_name, most=delete_most)
+            push.ask_to_delete(
+                environment.typed_name, most=delete_most, kept=environment.storage.versioning
+            )
         pushed = pushed_to(environment)
         pushed.begin(push.replaced(delete=delete))
         try:

@@ -18,7 +18,7 @@ from slipway.sync.pushed import Noted, Pushed
 AT_ONCE = 16
 MOST_NEW = 10_000  # objects that hardly anybody wrote before; a first push has millions
 SHOWN = 50
-NOTHING = "has no earlier version"
+NOTHING, GONE = "has no earlier version", "has no versions"
 KEEP = "set storage.versioning = true for the next time, if the storage knows versions"
 
 
@@ -46,7 +46,8 @@ def undo_media(
         raise _kept_nothing(environment, KEEP)
     steps = _steps(versions, pushed, console)
     todo = [step for step in steps if step.version]
-    if not environment.storage.versioning and {step.reason for step in steps} == {NOTHING}:
+    reasons = {step.reason for step in steps}
+    if not environment.storage.versioning and reasons and reasons <= {NOTHING, GONE}:
         # A key that may not ask whether versions are kept learns it from each object.
         raise _kept_nothing(environment, KEEP)
     _show(console, steps)
@@ -78,7 +79,7 @@ def look(versions: Versions, name: str, noted: Noted) -> Step:
     """Decide what is to be done with one object, by what the push noted of it."""
     found = versions.of(name)
     if not found:
-        return Step(name, None, "has no versions")
+        return Step(name, None, GONE)
     if not _is_ours(found, noted):
         return Step(name, None, "is not as the last push left it, and stays")
     before = (one for one in found if not _wrote(one, noted))

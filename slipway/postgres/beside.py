@@ -180,9 +180,14 @@ def fill(
         # The counting goes on while rows are compared and copied.
         others = [table for table in wanted if table not in known.candidates]
         count = source.post(*content(others, found))
-        known.compare(snapshot)
-        copy = Copy(shell, ends, found, snapshot, excluded, known, ready, progress)
-        sent = copy.run(listed) + known.received
+        try:
+            known.compare(snapshot)
+            copy = Copy(shell, ends, found, snapshot, excluded, known, ready, progress)
+            sent = copy.run(listed) + known.received
+        except DatabaseError:
+            # Where the counting failed, its snapshot is gone: that is the reason, then.
+            source.collect(count)
+            raise
     objects = compare.inventory(joined(source.collect(count))) | parts.fingerprints(known.shared)
     objects |= {("table", name): "0:0" for name in excluded}
     after = compare.sequences(source.ask(statements.SEQUENCES, "COMMIT;")[0])

@@ -40,8 +40,8 @@ function scan(line) {
 { line = $0; blank = (before == ""); before = line }
 copying { if (line == "\\.") copying = 0; print; next }
 body { if (index(line, body)) body = ""; print; next }
-/^-- (Data for )?Name: .*; Type: .*; Schema: / {
-    type = line; sub(/^.*; Type: /, "", type); sub(/; Schema: .*$/, "", type); open = 0
+!open && /^-- (Data for )?Name: .*; Type: .*; Schema: / {
+    type = line; sub(/^.*; Type: /, "", type); sub(/; Schema: .*$/, "", type)
 }
 /^COPY .* FROM stdin;$/ { copying = 1 }
 !open && /^\\c(onnect)?([ \t]|$)/ {

@@ -1,5 +1,6 @@
 """Replace one database by a copy of another: checked, copied beside, verified, switched."""
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -32,6 +33,9 @@ from slipway.postgres.renewal import Renewal
 from slipway.postgres.server import Server
 from slipway.postgres.session import Session
 from slipway.postgres.tables import Table
+
+# What a copy meets where the live database, parts of which it reuses, was changed meanwhile.
+CHANGED = re.compile("does not exist|violates foreign key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,7 @@ class Move:
     def check(self, excluded: Sequence[str]) -> Known:
         """Refuse whatever cannot go well, and return what is known then."""
         ends, names, admin = self.ends, self.ends.names, self.opened.admin
-        with self.console.step("Check versions, extensions and room on both sides") as notes:
+        with self.console.step("Check versions, extensions and room") as notes:
             inherit.ask(self.opened.second, names)
             admin.post(statements.target_facts(names, ends.owner), _ask_machine(ends.target))
             admin.post(grants.inherited(names.live, names.incoming))
@@ -207,19 +211,29 @@ class Move:
         What was thought to be there already, and was not, is sent in a second attempt.
         """
         with Session(self.shell, self.ends.target) as helping:
-            copied = self.copy(known)
+            try:
+                copied = self.copy(known)
+            except DatabaseError as error:
+                if not (known.there and CHANGED.search(error.what)):
+                    raise
+                self.source.query("ROLLBACK;")
+                copied = self._whole(known, error)
             try:
                 self.verify(helping, known.found, copied)
             except CopyDiffers as error:
                 if not copied.reused:
                     raise
-                self.console.warn(f"{error.what}; all of it is sent now")
-                self.opened.admin.query(statements.drop(self.ends.names.incoming))
-                again = self.copy(replace(known, there=(), kept=False))
+                again = self._whole(known, error)
                 self.verify(helping, known.found, again)
                 copied = replace(again, sent=copied.sent + again.sent)
             helping.end()
         return copied
+
+    def _whole(self, known: Known, error: DatabaseError) -> Filled:
+        """Begin anew, and make use of nothing that is there already."""
+        self.console.warn(f"{error.what}; all of it is sent now")
+        self.opened.admin.query(statements.drop(self.ends.names.incoming))
+        return self.copy(replace(known, there=(), kept=False))
 
     def copy(self, known: Known) -> Filled:
         """Copy the source into a database beside the live one."""
@@ -253,7 +267,7 @@ class Move:
 
     def verify(self, helping: Session, found: Facts, copied: Filled) -> None:
         """Compare the copy with the source, table by table."""
-        with self.console.step("Verify: count and compare all rows on both sides") as notes:
+        with self.console.step("Verify: compare all rows on both sides") as notes:
             beside.verify(self.opened.second, helping, self.ends, found, copied)
             notes.append(copied.content.counted)
 

@@ -10,7 +10,6 @@ from slipway.postgres.quoting import literal
 from slipway.postgres.tables import (
     INTEGERS,
     PLAIN,
-    SPELLED,
     Table,
     fingerprinted,
     hashed,
@@ -152,7 +151,7 @@ class Choice:
         """
         written = [SAID + PLAIN, *reading(self.snapshot)]
         # What is deleted there must be told as it was compared.
-        written += [f"SELECT {literal(SPELLED + UNTRIGGERED)}"] if instead else []
+        written += [f"SELECT {literal(PLAIN + UNTRIGGERED)}"] if instead else []
         for one in shared:
             *before, load, commit = loading(one.table, owner, more=not self.kept)
             before += [f"DELETE FROM ONLY {one.table.name}{self._where(one)}"] if instead else []
@@ -164,7 +163,7 @@ class Choice:
     def _rows(self, shared: Shared) -> str:
         table = shared.table
         if not shared.changed:
-            return f"{table.name} ({table.copied})"
+            return table.to_copy
         return f"(SELECT {table.copied} FROM ONLY {table.name}{self._where(shared)})"
 
     def _where(self, shared: Shared) -> str:

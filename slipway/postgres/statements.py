@@ -266,7 +266,9 @@ SELECT NOT (EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_databas
         AND backend_type = 'client backend' AND application_name <> {literal(APPLICATION)})
     OR EXISTS (SELECT FROM pg_largeobject_metadata)
     OR EXISTS (SELECT FROM pg_class WHERE relkind = 'm' OR relforcerowsecurity)
-    OR EXISTS (SELECT FROM pg_index WHERE NOT indisvalid)
+    -- One on a partitioned table alone is invalid by nature.
+    OR EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+        WHERE NOT i.indisvalid AND c.relkind = 'i')
     OR EXISTS (SELECT FROM pg_trigger WHERE tgenabled IN ('A', 'R'))
     OR EXISTS (SELECT FROM pg_rewrite WHERE ev_enabled IN ('A', 'R'))
     OR EXISTS (SELECT FROM pg_extension e LEFT JOIN pg_available_extensions a ON a.name = e.extname
@@ -297,7 +299,9 @@ def _has_others(owner: str) -> str:
                 WHERE nspname !~ '^pg_'{more}) AS o (kind, oid, owner)
         WHERE o.oid >= {FIRST_USER_OID} AND o.owner <> {owner}
             AND NOT EXISTS (SELECT FROM pg_depend e
-                WHERE e.classid = o.kind AND e.objid = o.oid AND e.deptype = 'e')))"""
+                WHERE e.classid = o.kind AND e.objid = o.oid AND (e.deptype = 'e'
+                    -- A range's constructors, whoever makes it.
+                    OR e.deptype = 'i' AND o.kind = 'pg_proc'::regclass))))"""
 
 
 def states(sequences: Sequence[Sequence[str]]) -> str:

@@ -45,8 +45,10 @@ SELECT json_build_object('name', format('%I.%I', n.nspname, c.relname),
         FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), false),
     'columns', coalesce((SELECT json_agg(json_build_array(quote_ident(a.attname),
-            -- Without a length, blanks at its end are stored, and not compared.
-            CASE WHEN t.typname = 'bpchar' AND a.atttypmod < 0 THEN 'bpchar()' ELSE t.typname END,
+            -- A type of the site's own may be called like one of the server's. Without a length,
+            -- blanks at the end of a bpchar are stored, and not compared.
+            CASE WHEN t.oid >= {FIRST_USER_OID} THEN '.' || t.typname
+                WHEN t.typname = 'bpchar' AND a.atttypmod < 0 THEN 'bpchar()' ELSE t.typname END,
             a.attgenerated) ORDER BY a.attnum)
         FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]'))
@@ -75,6 +77,11 @@ class Table:
     def copied(self) -> str:
         """Return the columns that a copy carries: the generated ones are made anew."""
         return ", ".join(name for name, _, generated in self.columns if not generated)
+
+    @property
+    def to_copy(self) -> str:
+        """Return the table with these columns, as COPY names it."""
+        return f"{self.name} ({self.copied})" if self.copied else self.name
 
 
 def read(rows: Rows) -> list[Table]:
@@ -134,7 +141,7 @@ def together(tables: Sequence[Table], excluded: Collection[str] = ()) -> bool:
 
 def unload(table: Table, snapshot: str) -> list[str]:
     """Write the statements that write a table's rows to standard output."""
-    copy = writing(table, f"{table.name} ({table.copied})")
+    copy = writing(table, table.to_copy)
     return [PLAIN, *reading(snapshot), copy, "COMMIT"]
 
 
@@ -161,7 +168,7 @@ def load(table: Table, owner: str, *, more: bool = False) -> list[str]:
 def loading(table: Table, owner: str, form: str = "text", *, more: bool = False) -> list[str]:
     """Write the same for rows of another form."""
     begin = ["BEGIN", f"SET LOCAL ROLE {owner}"]
-    copy = f"COPY {table.name} ({table.copied}) FROM STDIN (FORMAT {form}"
+    copy = f"COPY {table.to_copy} FROM STDIN (FORMAT {form}"
     if more:
         return [*begin, f"{copy})", "COMMIT"]
     return [*begin, f"TRUNCATE ONLY {table.name}", f"{copy}, FREEZE)", "COMMIT"]

@@ -204,4 +204,4 @@ def _conclude(
     console.say(f"Login  {ADMIN}   {password.reveal()}")
     console.say(f"Files  {checked['files']} files, {size(checked['bytes'])}, each one compared")
     console.say(f"Times  {times}")
-    console.say("Next   change app/, then 'invoke deploy'; 'invoke sandbox.down' ends it")
+    console.say("Next   . .venv/bin/activate; change app/, then 'invoke deploy'")

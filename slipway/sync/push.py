@@ -86,8 +86,11 @@ class Push:
         outcome.ours = outcome.objects - len(self._plan.gone) + len(outcome.gone)
         self._wanted = len(self._plan.send) + len(self._plan.new)
 
-    def ask_to_delete(self, typed_name: str, *, most: bool) -> None:
-        """Show what goes and ask; raises Declined, or SlipwayError where it is too much."""
+    def ask_to_delete(self, typed_name: str, *, most: bool, kept: bool) -> None:
+        """Show what goes and ask; raises Declined, or SlipwayError where it is too much.
+
+        `kept` says whether the storage is to keep what is deleted.
+        """
         outcome = self._outcome
         if outcome.tally.problems and outcome.gone:
             self._console.warn("nothing is deleted, since not everything here could be read")
@@ -106,6 +109,8 @@ class Push:
             self._console.say(f"  - {readable(there.name)}")
         if len(outcome.gone) > SHOWN:
             self._console.say(f"  … and {len(outcome.gone) - SHOWN} more")
+        if not kept:
+            self._console.warn("storage.versioning is not set: there may be no way back")
         self._console.confirm("Delete them after everything is sent?", type_name=typed_name)
 
     def _keep_what_cannot_be_here(self) -> None:

@@ -68,6 +68,18 @@ def test_live_must_be_typed(
             Console().confirm("Go?", type_name=typed)
 
 
+@pytest.mark.parametrize("typed", ["", "live"])
+def test_an_end_of_the_input_is_no(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str
+) -> None:
+    stdin = io.StringIO()
+    monkeypatch.setattr(stdin, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", stdin)
+    with pytest.raises(Declined, match="nothing was done"):
+        Console().confirm("Go?", type_name=typed)
+    assert capsys.readouterr().err.endswith(" \n")
+
+
 def test_durations_and_sizes_are_for_people() -> None:
     assert [seconds(value) for value in (0.04, 12.3, 125)] == ["0.0 s", "12 s", "2 min 05 s"]
     assert [size(value) for value in (950, 1200, 6.2e6, 3e12)] == [

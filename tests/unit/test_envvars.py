@@ -76,6 +76,18 @@ def test_set_takes_the_value_from_standard_input(tmp_path: Path, stdin: Stdin) -
     assert stat.S_IMODE(here.env_file.stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("given", ["", "\n"])
+def test_no_value_is_no_empty_one(tmp_path: Path, stdin: Stdin, given: str) -> None:
+    here = site(tmp_path)
+    before = text(here)
+    stdin(given)
+    with pytest.raises(ConfigurationError, match="nothing was given; --set A= makes it empty"):
+        run(here, set_="A")
+    assert text(here) == before
+    run(here, set_="A=")
+    assert not read_variables(here.env_file)["A"]
+
+
 def test_set_takes_an_assignment_and_unset_removes(tmp_path: Path) -> None:
     here = site(tmp_path)
     run(here, set_="B=x=y")

@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
 from django.core.management import CommandError, call_command
-from django.db import connection, migrations
+from django.db import OperationalError, connection, connections, migrations
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import TransactionTestCase
@@ -42,6 +42,13 @@ class Release(TransactionTestCase):
         said = release("--run", "showmigrations uploader --plan")
         self.assertLess(said.index("No migrations to apply"), said.index("manage.py showmig"))
         self.assertIn("[X]  uploader.0001_initial", said)
+
+    def test_a_database_that_cannot_be_reached_is_one_line(self) -> None:
+        lost = OperationalError("failed to resolve host 'db'\n  again")
+        failing = patch.object(type(connections["default"]), "ensure_connection", side_effect=lost)
+        said = "cannot be reached: failed .* 'db' again$"
+        with failing, self.assertRaisesRegex(CommandError, said):
+            release("--plan")
 
     def test_a_failing_command_fails_the_release(self) -> None:
         with self.assertRaises(CommandError):

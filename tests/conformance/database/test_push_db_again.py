@@ -2,6 +2,7 @@
 
 import random
 import re
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from slipway.command import Command
 from slipway.console import Console
 from slipway.database import push_db
 from slipway.postgres import parts, tables
+from slipway.postgres.reuse import Reuse
 from slipway.postgres.server import Client
 from tests.conformance.database import content
 from tests.conformance.database.servers import SITE, Pair, shell
@@ -134,3 +136,49 @@ def test_what_is_sent_is_about_what_was_changed(
     sent = number(fields, "bytes_sent")
     assert sent - rest < 0.05 * (whole - rest), (rest, whole, fields)
     assert_same(pushed)
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    ["TRUNCATE a CASCADE;", "DROP TABLE b;", "ALTER TABLE b DROP note;", "DELETE FROM b;"],
+)
+def test_whatever_happens_to_what_is_to_be_reused_all_of_it_arrives(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    monkeypatch.setattr(parts, "SMALLEST", 8192)
+    rows = "SELECT n, md5(n::text) FROM generate_series(1, 3000) n"
+    pair.fresh(
+        f"CREATE TABLE a (id int PRIMARY KEY, note text); INSERT INTO a {rows};"
+        "CREATE TABLE b (id int PRIMARY KEY, note text, a int REFERENCES a);"
+        "INSERT INTO b SELECT id, note, id FROM a;"
+    )
+    push(pair)
+    pair.source.query("UPDATE b SET note = 'x' WHERE id % 100 = 1;", "local")
+    compare, waiting = Reuse.compare, [meanwhile]
+
+    def late(self: Reuse, *given: Any) -> None:
+        compare(self, *given)
+        pair.live(waiting.pop() if waiting else "")
+
+    monkeypatch.setattr(Reuse, "compare", late)
+    push(pair)
+    assert_same(pair)
+
+
+def test_types_may_be_called_like_the_servers_own(pair: Pair) -> None:
+    enums = "".join(
+        f"CREATE TYPE public.\"{name}\" AS ENUM ('am', 'pm'); CREATE TABLE of_{name} "
+        f"(a public.\"{name}\" PRIMARY KEY); INSERT INTO of_{name} VALUES ('pm');"
+        for name in ("time", "date", "uuid", "bool", "timestamptz", "oid")
+    )
+    pair.fresh(
+        f"{enums} CREATE DOMAIN public.int8 AS text; CREATE DOMAIN public.text AS int;"
+        "CREATE TABLE of_int8 (a public.int8 PRIMARY KEY, b public.text);"
+        "INSERT INTO of_int8 VALUES ('one', 1), ('two', 2);"
+        'CREATE TYPE public."timestamp" AS (a int); CREATE TABLE c (a public."timestamp");'
+        "INSERT INTO c VALUES (ROW(7));"
+    )
+    for change in ("", "UPDATE of_int8 SET b = 3 - b; UPDATE of_time SET a = 'am';"):
+        pair.source.query(change, "local")
+        push(pair)
+        assert_same(pair)

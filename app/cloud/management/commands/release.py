@@ -37,6 +37,13 @@ class Command(BaseCommand):
 
     def handle(self, *_: object, **options: Any) -> None:
         connection = connections["default"]
+        try:
+            connection.ensure_connection()
+        except OperationalError as error:
+            reason = " ".join(str(error).split())
+            raise CommandError(
+                f"the database of DATABASE_URL cannot be reached: {reason}"
+            ) from None
         if options["unknown"]:
             self._say("unknown", migrations_plan.unknown(connection))
             return
