@@ -1,5 +1,6 @@
 """Make, fill and remove the database that arrives beside the live one."""
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from slipway.postgres.server import Client
 from slipway.postgres.session import Session, StatementError
 from slipway.postgres.tables import Table
 
-FORBIDDEN = "42501"
+FORBIDDEN, SNAPSHOT = "42501", "snapshot"
+# What a copy meets where the live database, parts of which it reuses, was changed meanwhile.
+CHANGED = re.compile("does not exist|violates foreign key")
 
 
 class CopyDiffers(DatabaseError):
@@ -184,9 +187,11 @@ def fill(
             known.compare(snapshot)
             copy = Copy(shell, ends, found, snapshot, excluded, known, ready, progress)
             sent = copy.run(listed) + known.received
-        except DatabaseError:
-            # Where the counting failed, its snapshot is gone: that is the reason, then.
-            source.collect(count)
+        except DatabaseError as error:
+            # Where the counting failed, its snapshot is gone: that is the reason, then. And who
+            # begins anew asks the same session.
+            if SNAPSHOT in error.what or CHANGED.search(error.what):
+                source.collect(count)
             raise
     objects = compare.inventory(joined(source.collect(count))) | parts.fingerprints(known.shared)
     objects |= {("table", name): "0:0" for name in excluded}

@@ -1,6 +1,5 @@
 """Replace one database by a copy of another: checked, copied beside, verified, switched."""
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -33,9 +32,6 @@ from slipway.postgres.renewal import Renewal
 from slipway.postgres.server import Server
 from slipway.postgres.session import Session
 from slipway.postgres.tables import Table
-
-# What a copy meets where the live database, parts of which it reuses, was changed meanwhile.
-CHANGED = re.compile("does not exist|violates foreign key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +210,7 @@ class Move:
             try:
                 copied = self.copy(known)
             except DatabaseError as error:
-                if not (known.there and CHANGED.search(error.what)):
+                if not (known.there and beside.CHANGED.search(error.what)):
                     raise
                 self.source.query("ROLLBACK;")
                 copied = self._whole(known, error)
