@@ -24,3 +24,6 @@ reference: ## Write docs/reference.md from the code
 
 clean: ## Remove sandbox, local site and .venv; ./data stays
 	@scripts/clean.sh
+
+.DEFAULT:
+	@echo "there is no 'make $@'; take one of these:" >&2; $(MAKE) --no-print-directory help >&2; exit 2

@@ -136,11 +136,11 @@ def _restored(shell: Shell, console: Console, ends: Ends, live: Said) -> Given:
     with Session(shell, ends.target, names.incoming) as incoming:
         arrived = Said.of(incoming.ask(*inherit.ASKED))
     facts.check_tables(dumpfile.OPTION, len(arrived.tables), names, len(live.tables))
-    for text in compare.migrations(arrived.migrations, live.migrations, compare.DUMPED):
-        console.warn(text)
-    for text in inherit.lost_tables(arrived, live, names):
-        console.warn(text)
-    for text in inherit.warnings(arrived, live, names):
+    for text in (
+        *compare.migrations(arrived.migrations, live.migrations, compare.DUMPED),
+        *inherit.lost_tables(arrived, live, names),
+        *inherit.warnings(arrived, live, names),
+    ):
         console.warn(text)
     return inherit.given(arrived, live)
 
@@ -194,9 +194,8 @@ class Move:
             facts.check_tables(ends.source.where, len(source.tables), names, len(live.tables))
             notes.extend(facts.notes(found))
         words = compare.PULLED if ends.pull else compare.PUSHED
-        for text in compare.migrations(source.migrations, live.migrations, words):
-            self.console.warn(text)
-        for text in inherit.warnings(source, live, names):
+        lacking = compare.migrations(source.migrations, live.migrations, words)
+        for text in (*lacking, *inherit.warnings(source, live, names)):
             self.console.warn(text)
         given = inherit.given(source, live)
         return Known(found, left_out, tables.read(live.reusable), self.opened.kept, given)

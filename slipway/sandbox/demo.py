@@ -205,3 +205,4 @@ def _conclude(
     console.say(f"Files  {checked['files']} files, {size(checked['bytes'])}, each one compared")
     console.say(f"Times  {times}")
     console.say("Next   . .venv/bin/activate; change app/, then 'invoke deploy'")
+    console.say("End    'invoke sandbox.down'; the local site: 'invoke local.down'")

@@ -143,9 +143,15 @@ def test_a_second_run_changes_nothing(world: World, subject: Environment) -> Non
     first = run(subject)
     world.steps.clear()
     world.fake.changes.clear()
+    one: Any = world.fake.engine
+    serving = world.serving
+    one.client.containers.list.side_effect = lambda **_: [serving]
     time.sleep(1.01 - time.time() % 1)
     second = run(subject)
     assert world.steps == world.fake.changes == []
+    # It was asked for its migrations, and not without end.
+    (words,), _ = serving.exec_run.call_args
+    assert words == ["timeout", "120", "python", "manage.py", "release", "--plan"]
     assert second["release"] == first["release"]
     assert second["image"] == first["image"]
     assert (second["changed"], second["bytes_shipped"], second["migrations"]) == (False, 0, [])

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from slipway.dsn_az import AzDsn
+from slipway.objects import azure
 from slipway.objects.azure import AzureBucket, Upload
+from slipway.objects.bucket import Meta
 from slipway.objects.shards import Disordered, by_folders, by_letters
 from slipway.objects.wire import Answer
 from slipway.secrets import Secret
@@ -68,3 +70,11 @@ def test_an_upload_of_another_storage_names_no_part() -> None:
 )
 def test_what_azure_would_call_otherwise_is_refused(name: str, refused: bool) -> None:
     assert bool(bucket_of(Server([])).refuses(name)) is refused
+
+
+@pytest.mark.parametrize(("own", "wanted"), [("", "max-age=60"), ("no-store", "no-store")])
+def test_a_blob_is_kept_as_long_as_the_sites_own_uploads_unless_settings_say_more(
+    own: str, wanted: str
+) -> None:
+    site = AzDsn("me", Secret("a2V5"), "media", cache_control="max-age=60")
+    assert azure._headers(Meta("text/plain", own), site)["x-ms-blob-cache-control"] == wanted

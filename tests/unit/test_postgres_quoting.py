@@ -46,4 +46,6 @@ def test_a_zero_byte_is_refused() -> None:
 
 def test_a_database_name_is_not_read_as_settings() -> None:
     assert connection("host=elsewhere").startswith("dbname='host=elsewhere' ")
+    # A server that falls silent is noticed.
+    assert "connect_timeout=15 keepalives_idle=15" in connection("any")
     assert connection("it's \\ ok").startswith("dbname='it\\'s \\\\ ok' ")

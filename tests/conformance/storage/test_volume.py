@@ -123,7 +123,12 @@ def test_a_disk_below_is_shown_without_links_too(machine: Machine, site: Environ
         seen = machine.run("findmnt", "-Rlno", "TARGET,OPTIONS", "/run/slipway/sites").splitlines()
         assert len(seen) == 2
         assert all({"ro", "nosymfollow"} < {*line.split()[1].split(",")} for line in seen)
+        # Where a step fails nothing is shown rather than half of it.
+        machine.run("mv", "/usr/bin/findmnt", "/usr/bin/findmnt.away")
+        assert machine.try_("systemctl", "restart", "slipway-sites.service").code != 0
+        assert machine.run("cat", "/proc/mounts").count("/run/slipway/sites") == 0
     finally:
+        machine.try_("mv", "/usr/bin/findmnt.away", "/usr/bin/findmnt")
         machine.run("umount", "--recursive", "/srv/slipway/other/data")
         machine.run("systemctl", "restart", "slipway-sites.service")
 
