@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -129,10 +130,10 @@ def _toml(root: Path, name: str, where: str) -> dict[str, object]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        known = ", ".join(names(root)) or "none"
-        raise ConfigurationError(
-            where, "does not exist", f"choose one of: {known}, or copy env/example.toml"
-        ) from None
+        known = names(root)
+        near = "".join(f"did you mean {one}? " for one in get_close_matches(name, known, n=1))
+        hint = f"{near}choose one of: {', '.join(known) or 'none'}, or copy env/example.toml"
+        raise ConfigurationError(where, "does not exist", hint) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(where, f"is no TOML: {error}", "mend that line") from None
 

@@ -170,3 +170,12 @@ def test_the_first_host_always_may_lead_the_swarm(root: Path) -> None:
     assert [host.manager for host in read(root, GOOD + second).hosts] == [True, False]
     found = problems(root, GOOD.replace("[storage]", "manager = false\n[storage]"))
     assert "hosts: the first one is no manager" in found[0]
+
+
+def test_the_nearest_environment_is_named(tmp_path: Path) -> None:
+    (tmp_path / "env").mkdir()
+    (tmp_path / "env" / "test.toml").write_text("")
+    with pytest.raises(ConfigurationError, match=r"does not exist; did you mean test\? choose one"):
+        environment.load("tset", tmp_path)
+    with pytest.raises(ConfigurationError, match="does not exist; choose one of: "):
+        environment.load("nothing-like-it", tmp_path)

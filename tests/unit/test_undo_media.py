@@ -280,3 +280,18 @@ def test_a_note_of_names_alone_is_told_and_not_used(
     note.write_text('{"names": ["a.jpg"], "over": true}')
     assert machine.undo() == {"a.jpg": b"v2"}
     assert "the note of the last push is not one of this version" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("acl", ["", "public-read"])
+def test_what_comes_back_is_as_public_as_it_was(monkeypatch: pytest.MonkeyPatch, acl: str) -> None:
+    versions = Versions(S3Dsn("K", Secret("s"), "media", "us-east-1", "http://192.0.2.1", acl=acl))
+    sent: list[dict[str, str]] = []
+
+    def send(*asked: Any) -> Answer:
+        sent.append(asked[-1])
+        return Answer(200, {}, b"")
+
+    monkeypatch.setattr(versions._api, "send", send)
+    versions.restore("a.txt", Version("7", "x", 1, "2026-01-01", False))
+    assert sent[0].get("x-amz-acl", "") == acl
+    assert sent[0]["x-amz-copy-source"].endswith("a.txt?versionId=7")
